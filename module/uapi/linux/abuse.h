@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The contract between abuse.ko and the processes that serve its disks.
+ *
+ * /dev/abuseN is the disk, /dev/abctlN its control node: every call in the
+ * first two parts below goes there. /dev/abuse-control adds and removes
+ * devices (third part). abuse(4) is the manual.
+ *
+ * Rules of growth: command numbers carry no size. A struct that may grow
+ * begins with its size as the caller knows it, at least that of its first version
+ * (EINVAL); what a caller leaves out counts as zeroes, and what the kernel
+ * does not know must be zeroes (E2BIG). Unknown flags and
+ * non-zero reserved fields are EINVAL, an unknown command is ENOTTY. All
+ * such structs are the same for 32-bit and 64-bit programs; pointers are
+ * 64-bit integers. Numbers are host endian, sectors are units of 512 bytes.
+ * Every call may be made from any number of threads and processes at once.
+ *
+ * Errors common to all calls on a control node: ENODEV the device was
+ * removed; EPERM it is sealed and this descriptor was opened by neither
+ * CAP_SYS_ADMIN nor the uid named at set-up; EFAULT a bad address; EINTR a
+ * signal came before anything was done (never restarted by itself).
+ *
+ * Changes: 1.0 the 2009 interface; exchange, parameters, abuse-control.
+ */
+#ifndef _UAPI_LINUX_ABUSE_H
+#define _UAPI_LINUX_ABUSE_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define ABUSE_MAJOR		60	/* block nodes; local/experimental range */
+#define ABUSECTL_MAJOR		61	/* control nodes */
+
+/* ---- Kept from 2009, byte for byte ------------------------------------ */
+
+/*
+ * GET_STATUS   fills abuse_info.
+ * SET_STATUS   sets an empty device up from ab_size (bytes, a multiple of
+ *              ab_blocksize), ab_blocksize (512 .. page size, a power of
+ *              two), ab_max_queue (1 .. 512 requests) and READ_ONLY. On a
+ *              device that is up: EBUSY, unless RECONNECT is passed; then
+ *              size and block size must match (EINVAL) and the other two may
+ *              change. EBUSY too while the empty disk is claimed, or when
+ *              READ_ONLY is asked for while the disk is claimed. EFBIG: more
+ *              than the kernel's sectors can count.
+ * SET_POLL     the argument is the value: 0 = poll reports readiness while any
+ *              request that is not held is unanswered; 1 = only while one
+ *              is there that no live descriptor was handed. Of this
+ *              descriptor alone. EINVAL: another value.
+ * RESET        ends every request with EIO and empties the device.
+ * GET_BIO      hands out the oldest request and moves it to the tail; it stays
+ *              anyone's to answer. ENOMSG: the queue is empty.
+ * PUT_BIO      answers. ENOMSG: no such request (any more); EINVAL: sector,
+ *              command or vec_count differ; EFAULT: bad payload address (both:
+ *              it stays queued); EBUSY: it is held through exchange.
+ * GET_BIO and PUT_BIO give EOPNOTSUPP on a device whose set-up asked for
+ * DISCARD, WRITE_ZEROES or FUA, which they cannot express.
+ */
+#define ABUSE_GET_STATUS	0x4120
+#define ABUSE_SET_STATUS	0x4121
+#define ABUSE_SET_POLL		0x4122
+#define ABUSE_RESET		0x4123
+#define ABUSE_GET_BIO		0x4124
+#define ABUSE_PUT_BIO		0x4125
+
+/* ab_flags; others are ignored, as in 2009 */
+#define ABUSE_FLAGS_READ_ONLY	1
+#define ABUSE_FLAGS_RECONNECT	2
+
+/* 48 bytes, 44 for i386: the four after ab_max_vecs are never touched. */
+struct abuse_info {
+	__u64 ab_device;	/* r/o: number of the block device, as st_rdev */
+	__u64 ab_size;		/* r/w: bytes */
+	__u32 ab_number;	/* r/o: the N of /dev/abuseN */
+	__u32 ab_flags;		/* r/w: ABUSE_FLAGS_* */
+	__u32 ab_blocksize;	/* r/w: bytes */
+	__u32 ab_max_queue;	/* r/w: requests counted and handed out at once */
+	__u32 ab_queue_size;	/* r/o: requests unanswered, at most ab_max_queue */
+	__u32 ab_errors;	/* r/o: requests that failed since set-up */
+	__u32 ab_max_vecs;	/* r/o: most vecs of one request */
+};
+
+struct abuse_vec {
+	__u64 ab_address;	/* PUT_BIO: where this piece is or goes */
+	__u32 ab_len;		/* GET_BIO: bytes; ignored by PUT_BIO */
+	__u32 ab_offset;	/* GET_BIO: offset in its first page */
+};
+
+struct abuse_xfr_hdr {
+	__u64 ab_id;		/* opaque; never names another request */
+	__u64 ab_sector;
+	__u32 ab_command;	/* ABUSE_READ .. */
+	__u32 ab_result;	/* PUT_BIO: ABUSE_RESULT_* */
+	__u32 ab_vec_count;
+	__u32 ab_vec_offset;	/* unused */
+	__u64 ab_transfer_address; /* of ab_max_vecs struct abuse_vec, or 0 */
+};
+
+#define ABUSE_READ			0
+#define ABUSE_WRITE			1
+#define ABUSE_SYNC_NOTIFICATION		2	/* flush; vec_count 0 */
+
+#define ABUSE_RESULT_OKAY		0
+#define ABUSE_RESULT_MEDIA_FAILURE	1	/* this request fails */
+#define ABUSE_RESULT_DEVICE_FAILURE	2	/* all requests fail */
+
+/* ---- For servers now: exchange and parameters -------------------------- */
+
+#define ABUSE_EXCHANGE		_IO('A', 0x26)	/* struct abuse_exchange */
+#define ABUSE_SET_PARAMS	_IO('A', 0x27)	/* struct abuse_params */
+#define ABUSE_GET_PARAMS	_IO('A', 0x28)	/* struct abuse_params */
+
+#define ABUSE_MAX_ENTRIES	512	/* replies, and requests, in one call */
+#define ABUSE_PAYLOAD_ALIGN	4096	/* bytes; of the buffer and its payloads */
+#define ABUSE_MAX_REQUEST	(1U << 20) /* bytes; largest a set-up may ask for */
+
+/* abuse_request.op */
+#define ABUSE_OP_READ		0
+#define ABUSE_OP_WRITE		1
+#define ABUSE_OP_FLUSH		2
+#define ABUSE_OP_DISCARD	3
+#define ABUSE_OP_WRITE_ZEROES	4
+
+/* abuse_request.flags */
+#define ABUSE_REQ_FUA		(1U << 0)  /* durable before it is answered */
+#define ABUSE_REQ_NOUNMAP	(1U << 1)  /* WRITE_ZEROES must not deallocate */
+#define ABUSE_REQ_META		(1U << 2)  /* hint: file system metadata */
+#define ABUSE_REQ_RAHEAD	(1U << 3)  /* hint: read ahead */
+#define ABUSE_REQ_SYNC		(1U << 4)  /* hint: somebody waits for it */
+#define ABUSE_REQ_BACKGROUND	(1U << 5)  /* hint: background writeback */
+
+/*
+ * A request, held by the descriptor that fetched it until that descriptor
+ * answers it, is closed for the last time, or the process whose exchange bound
+ * it is gone: then it goes back to the front of the queue under another id.
+ */
+struct abuse_request {
+	__u64 id;		/* opaque; names this one hand-out */
+	__u32 op;		/* ABUSE_OP_* */
+	__u32 flags;		/* ABUSE_REQ_* */
+	__u64 sector;		/* first, in units of 512 bytes */
+	__u64 length;		/* bytes */
+	__u64 offset;		/* WRITE: of its payload in the buffer */
+};
+
+/* abuse_reply.flags */
+#define ABUSE_REPLY_ZERO	(1U << 0)  /* READ: the kernel fills in zeroes */
+
+/*
+ * result: 0, or an errno of EIO ENOSPC ETIMEDOUT ENODATA EILSEQ ENOLINK, or for
+ * DISCARD and WRITE_ZEROES EOPNOTSUPP. A READ answered 0 takes its length in
+ * bytes from address, unless ZERO is set.
+ * status: 0 taken; ESTALE not (or no longer) held by this descriptor; EFAULT
+ * address is bad; EINVAL result, flags or reserved are. After the last two
+ * the request is still held: answer it again.
+ */
+struct abuse_reply {
+	__u64 id;
+	__u64 address;
+	__u32 result;
+	__u32 flags;		/* ABUSE_REPLY_* */
+	__u32 status;		/* out, positive errno */
+	__u32 reserved;		/* 0 */
+};
+
+/*
+ * Answer these, give me up to that many, wait up to so long.
+ *
+ * Replies come first, in order, each on its own; their statuses and nr_taken are
+ * written back before any wait. Then up to max_requests requests are
+ * handed out: oldest first, as long as the payload of the next WRITE fits.
+ * If there is none, the call waits. It returns 0 once a reply was taken or a
+ * request handed out, and when the time is over (nr_requests is 0 then).
+ *
+ * The first exchange binds the descriptor to its caller's address space, and to
+ * this set-up of the device (as making it does): after RESET it is of no use for
+ * the next, so that who slept through both cannot answer for another disk.
+ *
+ * Errors: EBUSY bound to another process (open your own descriptor); ENXIO
+ * requests are asked for but the device is not set up, or was set up anew (open it
+ * again); EINVAL a stride that is too small, larger than 4096 or no multiple of
+ * 8, more than 512 entries, a buffer that is not aligned or smaller than the
+ * largest request, spin above 1 ms; E2BIG see above; ENOMEM. A request whose
+ * entry, payload and count could not be written goes back to the front of the
+ * queue (EFAULT, if nothing else was done).
+ */
+struct abuse_exchange {
+	__u32 size;		/* sizeof(struct abuse_exchange) */
+	__u32 flags;		/* 0 */
+	__u32 reply_size;	/* stride of replies: sizeof(struct abuse_reply) */
+	__u32 request_size;	/* stride of requests: sizeof(struct abuse_request) */
+	__u64 replies;		/* address of nr_replies entries */
+	__u64 requests;		/* address of room for max_requests entries */
+	__u32 nr_replies;
+	__u32 max_requests;
+	__u32 nr_taken;		/* out: replies with status 0 */
+	__u32 nr_requests;	/* out */
+	__u64 buffer;		/* for WRITE payloads, 4096-aligned */
+	__u64 buffer_size;	/* bytes; 0 = payloads are not wanted */
+	__s64 wait;		/* nanoseconds; 0 = do not, -1 = for ever */
+	__u64 spin;		/* nanoseconds to look before sleeping, at most 1 ms */
+};
+
+/* abuse_params.flags */
+#define ABUSE_PARAMS_READ_ONLY	(1U << 0)
+#define ABUSE_PARAMS_SEALED	(1U << 1)  /* CAP_SYS_ADMIN: trusted; see seal_uid */
+
+/* abuse_params.features: what requests may reach a server */
+#define ABUSE_F_WRITE_CACHE	(1ULL << 0)  /* FLUSH */
+#define ABUSE_F_FUA		(1ULL << 1)  /* ABUSE_REQ_FUA; needs WRITE_CACHE */
+#define ABUSE_F_DISCARD		(1ULL << 2)
+#define ABUSE_F_WRITE_ZEROES	(1ULL << 3)
+#define ABUSE_F_ROTATIONAL	(1ULL << 4)
+
+/* abuse_params.state */
+#define ABUSE_S_EMPTY		0
+#define ABUSE_S_UP		1
+#define ABUSE_S_DYING		2
+
+#define ABUSE_NAME_LEN		32	/* with the final 0: [A-Za-z0-9._-]{1,31} */
+
+/*
+ * SET_PARAMS sets an empty device up (EBUSY while the disk is claimed), or
+ * changes one that is up: capacity, queue_limit, timeout and READ_ONLY may then
+ * differ, anything else must be as it is (EBUSY) or 0. 0 in a field means the
+ * default, on a device that is up what it has; flags always count.
+ * A name or UUID can be given once, at add or here (EEXIST if taken).
+ * Errors: EINVAL a value out of the range said below; EPERM SEALED without
+ * CAP_SYS_ADMIN, or more time than user_timeout on an ordinary user's device;
+ * EBUSY see above, or to READ_ONLY while the disk is claimed; EFBIG capacity;
+ * E2BIG.
+ *
+ * GET_PARAMS fills it in; what the kernel does not know of becomes zeroes.
+ */
+struct abuse_params {
+	__u32 size;		/* sizeof(struct abuse_params) */
+	__u32 flags;		/* ABUSE_PARAMS_* */
+	__u64 features;		/* ABUSE_F_* */
+	__u64 capacity;		/* bytes, a multiple of logical_block_size */
+	__u32 logical_block_size;  /* 512 .. page size, power of two; default 512 */
+	__u32 physical_block_size; /* power of two, >= logical; default logical */
+	__u32 io_min;		/* bytes, multiple of physical; default physical */
+	__u32 io_opt;		/* bytes, multiple of io_min; default 0 */
+	__u32 max_request;	/* bytes, 4096 (the page size, if that is more) .. 1 MiB,
+				 * multiple of 4096; default 1 MiB */
+	__u32 chunk;		/* bytes no request crosses a multiple of, which
+				 * bounds the next two; power of two, >= 4096;
+				 * default 0 = none. Discards that the block
+				 * layer joined across one are dropped. */
+	__u64 max_discard;	/* bytes in one request, at least the granularity
+				 * and a physical block; default 2 GiB */
+	__u64 max_write_zeroes;	/* bytes in one request; default 2 GiB */
+	__u32 discard_granularity; /* bytes, power of two; default physical */
+	__u32 queue_limit;	/* 1 .. hw_queues * depth; default all */
+	__s64 timeout;		/* nanoseconds until an unanswered request fails with
+				 * EIO, at least 1 ms; -1 = never; default never,
+				 * on a user's device user_timeout. A user's device
+				 * without any server for so long fails requests
+				 * at once until one looks. */
+	__u32 seal_uid;		/* with SEALED: who may serve, beside CAP_SYS_ADMIN */
+	__u32 reserved;		/* 0 */
+	char  name[ABUSE_NAME_LEN];
+	__u8  uuid[16];
+	/* from here on out only, ignored by SET_PARAMS */
+	__u64 all_features;	/* ABUSE_F_* this kernel can do */
+	__u64 all_ops;		/* bit n: ABUSE_OP_n this kernel can do */
+	__u32 number;		/* N of /dev/abuseN */
+	__u32 state;		/* ABUSE_S_* */
+	__u32 owner;		/* uid; 0 = root's and the group's */
+	__u32 trusted;		/* 1 = up and sealed */
+	__u32 hw_queues;
+	__u32 depth;		/* requests per hardware queue */
+};
+
+/* ---- /dev/abuse-control ------------------------------------------------ */
+
+/*
+ * ADD      makes a device. One that a caller without CAP_SYS_ADMIN adds is that
+ *          user's. Errors: EEXIST number or name is taken; EINVAL a value out of
+ *          range or a bad name; ENOSPC max_abuse, or no number left; EDQUOT the
+ *          user has as many devices or requests as the parameters
+ *          user_devices and user_depth allow; EPERM OWNER without CAP_SYS_ADMIN.
+ * REMOVE   the argument is the number. Only the owner or CAP_SYS_ADMIN (EPERM).
+ *          EBUSY: the disk is open. ENODEV: no such device.
+ * GET_FREE returns the number of an empty, unopened device that the caller could
+ *          serve, adding one if there is none (errors as for ADD).
+ */
+#define ABUSE_CTL_ADD		_IO('A', 0x2d)	/* struct abuse_add */
+#define ABUSE_CTL_REMOVE	_IO('A', 0x2e)
+#define ABUSE_CTL_GET_FREE	_IO('A', 0x2f)
+
+#define ABUSE_ADD_OWNER		(1U << 0)	/* owner counts; CAP_SYS_ADMIN */
+#define ABUSE_NUMBER_ANY	0xffffffffU
+
+struct abuse_add {
+	__u32 size;		/* sizeof(struct abuse_add) */
+	__u32 flags;		/* ABUSE_ADD_* */
+	__u32 number;		/* in: which, or ANY; out: which it became */
+	__u32 hw_queues;	/* 1 .. 64, of which the kernel makes no more than it
+				 * has processors; default 1 */
+	__u32 depth;		/* requests per queue, 1 .. 1024; default 512 */
+	__u32 owner;		/* with ABUSE_ADD_OWNER: uid */
+	char  name[ABUSE_NAME_LEN]; /* "" = none */
+	__u8  uuid[16];		/* all 0 = none */
+};
+
+#endif /* _UAPI_LINUX_ABUSE_H */
