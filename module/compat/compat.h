@@ -1,0 +1,686 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What older kernels lack, in the shape the newest gives it; included by force
+ * before every source. The only file with conditions, and those ask what
+ * compat/probe.sh found in the kernel's headers, never for a version.
+ *
+ * Nothing here keeps state. Names that begin with compat_ are for this file
+ * alone; those that begin with abuse_ have no one shape in the kernel.
+ */
+#ifndef ABUSE_COMPAT_H
+#define ABUSE_COMPAT_H
+
+/* Before linux/printk.h, which is in all that follows. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/backing-dev.h>
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kobject.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
+#include <linux/uio.h>
+
+#include <compat/generated.h>
+
+/* ---- Names ---------------------------------------------------------------- */
+
+#if !ABUSE_HAVE_SHOULD_MERGE
+#define BLK_MQ_F_SHOULD_MERGE 0
+#endif
+
+/* Without the flag device_add_disk() below keeps the scheduler away. */
+#if !ABUSE_HAVE_NO_SCHED_BY_DEFAULT
+#define BLK_MQ_F_NO_SCHED_BY_DEFAULT 0
+#endif
+
+#if !ABUSE_HAVE_ITER_NAMES
+#define ITER_SOURCE	WRITE
+#define ITER_DEST	READ
+#endif
+
+/* ---- The shape of callbacks ------------------------------------------------ */
+
+/* Each stands after the word static and before the function's body. */
+
+#if ABUSE_HAVE_TIMEOUT
+#define ABUSE_TIMEOUT_FN(name, rq) \
+	enum blk_eh_timer_return name(struct request *rq)
+#else
+#define ABUSE_TIMEOUT_FN(name, rq) \
+	enum blk_eh_timer_return name(struct request *rq, bool compat_reserved)
+#endif
+
+#if ABUSE_HAVE_OPEN_DISK
+#define ABUSE_BLK_OPEN(name, disk, mode) \
+	int name(struct gendisk *disk, blk_mode_t mode)
+#else
+typedef fmode_t blk_mode_t;
+#define BLK_OPEN_READ	FMODE_READ
+#define BLK_OPEN_WRITE	FMODE_WRITE
+#define BLK_OPEN_EXCL	FMODE_EXCL
+/* The body follows the macro, so the kernel's function goes first. */
+#define ABUSE_BLK_OPEN(name, disk, mode)				\
+	int name##_disk(struct gendisk *disk, blk_mode_t mode);		\
+	static int name(struct block_device *compat_bdev,		\
+			blk_mode_t compat_mode)				\
+	{								\
+		return name##_disk(compat_bdev->bd_disk, compat_mode);	\
+	}								\
+	static int name##_disk(struct gendisk *disk, blk_mode_t mode)
+#endif
+
+#if ABUSE_HAVE_RELEASE_DISK
+#define ABUSE_BLK_RELEASE(name, disk) \
+	void name(struct gendisk *disk)
+#else
+#define ABUSE_BLK_RELEASE(name, disk) \
+	void name(struct gendisk *disk, fmode_t compat_mode)
+#endif
+
+#if ABUSE_HAVE_DEVNODE_CONST
+#define ABUSE_DEVNODE(name, dev, mode, uid, gid) \
+	char *name(const struct device *dev, umode_t *mode, \
+		   kuid_t *uid, kgid_t *gid)
+#else
+#define ABUSE_DEVNODE(name, dev, mode, uid, gid) \
+	char *name(struct device *dev, umode_t *mode, \
+		   kuid_t *uid, kgid_t *gid)
+#endif
+
+#if !ABUSE_HAVE_CLASS_CREATE
+static inline struct class *compat_class_create(const char *name)
+{
+	return class_create(THIS_MODULE, name);
+}
+
+#undef class_create
+#define class_create(name) compat_class_create(name)
+#endif
+
+/* ---- The whole disk's block_device ------------------------------------------ */
+
+/*
+ * Up to 5.10 it comes and goes: whoever needs it holds a reference, and
+ * there is none once the disk was deleted.
+ */
+#if ABUSE_HAVE_PART0_BDEV
+static inline struct block_device *compat_get_bdev(struct gendisk *disk)
+{
+	return disk->part0;
+}
+
+static inline void compat_put_bdev(struct block_device *bdev)
+{
+}
+#else
+static inline struct block_device *compat_get_bdev(struct gendisk *disk)
+{
+	return bdget_disk(disk, 0);
+}
+
+static inline void compat_put_bdev(struct block_device *bdev)
+{
+	bdput(bdev);
+}
+
+/*
+ * The kernel's own function, where there is one, may write dirty pages back and
+ * wait for a filesystem; this one does not, as later kernels.
+ */
+static inline bool compat_set_capacity_and_notify(struct gendisk *disk,
+						  sector_t size)
+{
+	char *envp[] = { "RESIZE=1", NULL };
+	sector_t capacity = get_capacity(disk);
+	struct block_device *bdev;
+
+	set_capacity(disk, size);
+	bdev = compat_get_bdev(disk);
+	if (bdev) {
+		bd_set_nr_sectors(bdev, size);
+		compat_put_bdev(bdev);
+	}
+	if (size == capacity || !(disk->flags & GENHD_FL_UP))
+		return false;
+	pr_info("%s: detected capacity change from %llu to %llu\n",
+		disk->disk_name, (u64)capacity, (u64)size);
+	if (!capacity || !size)
+		return false;
+	kobject_uevent_env(&disk_to_dev(disk)->kobj, KOBJ_CHANGE, envp);
+	return true;
+}
+
+#define set_capacity_and_notify(disk, size) \
+	compat_set_capacity_and_notify(disk, size)
+#endif
+
+#if ABUSE_HAVE_DISK_BDI
+static inline struct backing_dev_info *abuse_disk_bdi(struct gendisk *disk)
+{
+	return disk->bdi;
+}
+#else
+static inline struct backing_dev_info *abuse_disk_bdi(struct gendisk *disk)
+{
+	return disk->queue->backing_dev_info;
+}
+#endif
+
+/*
+ * At most that share of the dirty pages may be this disk's, and that holds even
+ * while there are few in all. Call it before the disk is added.
+ */
+static inline int abuse_disk_limit_dirty(struct gendisk *disk,
+					 unsigned int percent)
+{
+	struct backing_dev_info *bdi = abuse_disk_bdi(disk);
+
+	bdi->capabilities |= BDI_CAP_STRICTLIMIT;
+	return bdi_set_max_ratio(bdi, percent);
+}
+
+/* ---- Limits of a queue -------------------------------------------------------- */
+
+#if ABUSE_HAVE_LIMIT_FEATURES
+
+#if !ABUSE_HAVE_COMMIT_UPDATE_FROZEN
+static inline int queue_limits_commit_update_frozen(struct request_queue *q,
+						    struct queue_limits *lim)
+{
+	int ret;
+
+	blk_mq_freeze_queue(q);
+	ret = queue_limits_commit_update(q, lim);
+	blk_mq_unfreeze_queue(q);
+	return ret;
+}
+#endif
+
+#else /* the queue has setters, and features are flags of the queue */
+
+typedef unsigned int blk_features_t;
+#define BLK_FEAT_WRITE_CACHE	(1U << 0)
+#define BLK_FEAT_FUA		(1U << 1)
+#define BLK_FEAT_ROTATIONAL	(1U << 2)
+
+/* The members that this driver sets; 0 means the default, as in later kernels. */
+struct compat_queue_limits {
+	blk_features_t features;
+	unsigned long seg_boundary_mask;
+	unsigned int max_hw_sectors;
+	unsigned int chunk_sectors;
+	unsigned int max_segment_size;
+	unsigned int physical_block_size;
+	unsigned int logical_block_size;
+	unsigned int io_min;
+	unsigned int io_opt;
+	unsigned int max_hw_discard_sectors;
+	unsigned int max_write_zeroes_sectors;
+	unsigned int discard_granularity;
+	unsigned short max_segments;
+	unsigned short max_discard_segments;
+	unsigned int dma_alignment;
+};
+
+static inline void compat_queue_flag(struct request_queue *q, unsigned int flag,
+				     bool set)
+{
+	if (set)
+		blk_queue_flag_set(flag, q);
+	else
+		blk_queue_flag_clear(flag, q);
+}
+
+static inline struct compat_queue_limits
+queue_limits_start_update(struct request_queue *q)
+{
+	struct compat_queue_limits lim = {
+		.seg_boundary_mask = q->limits.seg_boundary_mask,
+		.max_hw_sectors = q->limits.max_hw_sectors,
+		.chunk_sectors = q->limits.chunk_sectors,
+		.max_segment_size = q->limits.max_segment_size,
+		.physical_block_size = q->limits.physical_block_size,
+		.logical_block_size = q->limits.logical_block_size,
+		.io_min = q->limits.io_min,
+		.io_opt = q->limits.io_opt,
+		.max_hw_discard_sectors = q->limits.max_hw_discard_sectors,
+		.max_write_zeroes_sectors = q->limits.max_write_zeroes_sectors,
+		.discard_granularity = q->limits.discard_granularity,
+		.max_segments = q->limits.max_segments,
+		.max_discard_segments = q->limits.max_discard_segments,
+		.dma_alignment = queue_dma_alignment(q),
+	};
+
+	if (test_bit(QUEUE_FLAG_WC, &q->queue_flags))
+		lim.features |= BLK_FEAT_WRITE_CACHE;
+	if (test_bit(QUEUE_FLAG_FUA, &q->queue_flags))
+		lim.features |= BLK_FEAT_FUA;
+	if (!blk_queue_nonrot(q))
+		lim.features |= BLK_FEAT_ROTATIONAL;
+	return lim;
+}
+
+/*
+ * The setters correct each other's values upwards only, so the block sizes go
+ * first, smallest first, and max_hw_sectors, which is rounded to them, last.
+ */
+static inline void compat_limits_apply(struct request_queue *q,
+				       const struct compat_queue_limits *lim)
+{
+	unsigned int logical = lim->logical_block_size ?: SECTOR_SIZE;
+	unsigned int physical = max(lim->physical_block_size, logical);
+	bool cache = lim->features & BLK_FEAT_WRITE_CACHE;
+
+	blk_queue_logical_block_size(q, logical);
+	blk_queue_physical_block_size(q, physical);
+	blk_queue_io_min(q, max(lim->io_min, physical));
+	blk_queue_io_opt(q, round_down(lim->io_opt, physical));
+	blk_queue_max_segments(q, lim->max_segments ?: BLK_MAX_SEGMENTS);
+	blk_queue_max_segment_size(q, lim->max_segment_size ?:
+				   BLK_MAX_SEGMENT_SIZE);
+	blk_queue_segment_boundary(q, lim->seg_boundary_mask ?:
+				   BLK_SEG_BOUNDARY_MASK);
+	blk_queue_dma_alignment(q, lim->dma_alignment ?: SECTOR_SIZE - 1);
+	blk_queue_chunk_sectors(q, lim->chunk_sectors);
+	blk_queue_max_hw_sectors(q, lim->max_hw_sectors ?:
+				 BLK_SAFE_MAX_SECTORS);
+
+	blk_queue_max_discard_sectors(q, lim->max_hw_discard_sectors);
+	blk_queue_max_discard_segments(q, lim->max_discard_segments ?: 1);
+	q->limits.discard_granularity = lim->max_hw_discard_sectors ?
+		max(lim->discard_granularity, physical) : 0;
+#ifdef QUEUE_FLAG_DISCARD
+	compat_queue_flag(q, QUEUE_FLAG_DISCARD, lim->max_hw_discard_sectors);
+#endif
+	blk_queue_max_write_zeroes_sectors(q, lim->max_write_zeroes_sectors);
+
+	compat_queue_flag(q, QUEUE_FLAG_NONROT,
+			  !(lim->features & BLK_FEAT_ROTATIONAL));
+	blk_queue_write_cache(q, cache, cache &&
+			      (lim->features & BLK_FEAT_FUA));
+}
+
+static inline int
+queue_limits_commit_update_frozen(struct request_queue *q,
+				  struct compat_queue_limits *lim)
+{
+	blk_mq_freeze_queue(q);
+	compat_limits_apply(q, lim);
+	blk_mq_unfreeze_queue(q);
+	return 0;
+}
+
+/* No header that comes after this one may speak of the kernel's own. */
+#define queue_limits compat_queue_limits
+
+#endif /* ABUSE_HAVE_LIMIT_FEATURES */
+
+/* What zeroing that unmaps may cover: all that zeroing may, or nothing. */
+static inline void abuse_limits_wzeroes_unmap(struct queue_limits *lim, bool can)
+{
+#if ABUSE_HAVE_WZEROES_UNMAP
+	lim->max_hw_wzeroes_unmap_sectors = can ?
+		lim->max_write_zeroes_sectors : 0;
+#endif
+}
+
+/* ---- Birth and death of a disk -------------------------------------------------- */
+
+/*
+ * A disk with its queue, or an ERR_PTR. major, first_minor and name are the
+ * caller's to set; minors includes the whole disk.
+ */
+static inline struct gendisk *abuse_alloc_disk(struct blk_mq_tag_set *set,
+					       struct queue_limits *lim,
+					       void *data, int minors)
+{
+	struct gendisk *disk;
+#if ABUSE_HAVE_ALLOC_DISK_LIMITS
+	disk = blk_mq_alloc_disk(set, lim, data);
+	if (IS_ERR(disk))
+		return disk;
+	disk->minors = minors;
+#elif ABUSE_HAVE_ALLOC_DISK
+	disk = blk_mq_alloc_disk(set, data);
+	if (IS_ERR(disk))
+		return disk;
+	disk->minors = minors;
+	compat_limits_apply(disk->queue, lim);
+#else
+	struct request_queue *q = blk_mq_init_queue_data(set, data);
+
+	if (IS_ERR(q))
+		return ERR_CAST(q);
+	disk = alloc_disk(minors);
+	if (!disk) {
+		blk_cleanup_queue(q);
+		return ERR_PTR(-ENOMEM);
+	}
+	disk->queue = q;
+	if (minors > 1)
+		disk->flags |= GENHD_FL_EXT_DEVT;
+	compat_limits_apply(q, lim);
+#endif
+	return disk;
+}
+
+/* After del_gendisk(), or instead of it if the disk was never added. */
+static inline void abuse_put_disk(struct gendisk *disk)
+{
+#if !ABUSE_HAVE_ALLOC_DISK
+	blk_cleanup_queue(disk->queue);
+	/* Only adding the disk gave it a reference of its own to the queue. */
+	if (!disk_to_dev(disk)->devt)
+		disk->queue = NULL;
+#endif
+	put_disk(disk);
+}
+
+#if !ABUSE_HAVE_ADD_DISK_ERROR
+static inline int compat_device_add_disk(struct device *parent,
+					 struct gendisk *disk,
+					 const struct attribute_group **groups)
+{
+#if !ABUSE_HAVE_NO_SCHED_BY_DEFAULT
+	struct blk_mq_tag_set *set = disk->queue->tag_set;
+
+	/* Only the choice of the first scheduler looks at this. */
+	set->flags |= BLK_MQ_F_NO_SCHED;
+	device_add_disk(parent, disk, groups);
+	set->flags &= ~BLK_MQ_F_NO_SCHED;
+#else
+	device_add_disk(parent, disk, groups);
+#endif
+	return 0;
+}
+
+#define device_add_disk(parent, disk, groups) \
+	compat_device_add_disk(parent, disk, groups)
+#endif
+
+/* ---- Openers, holders, partitions ------------------------------------------------- */
+
+static inline struct mutex *compat_open_lock(struct gendisk *disk,
+					     struct block_device *bdev)
+{
+#if ABUSE_HAVE_OPEN_MUTEX
+	return &disk->open_mutex;
+#else
+	return &bdev->bd_mutex;
+#endif
+}
+
+#if !ABUSE_HAVE_DISK_OPENERS
+static inline unsigned int disk_openers(struct gendisk *disk)
+{
+	struct block_device *bdev = compat_get_bdev(disk);
+	unsigned int openers = 0;
+
+	if (bdev) {
+		openers = READ_ONCE(bdev->bd_openers);
+		compat_put_bdev(bdev);
+	}
+	return openers;
+}
+#endif
+
+/* Whether somebody has claimed the disk or a partition: a hint. */
+static inline bool abuse_disk_has_holder(struct gendisk *disk)
+{
+	struct block_device *bdev = compat_get_bdev(disk);
+	bool held = false;
+
+	if (bdev) {
+		held = READ_ONCE(bdev->bd_holder);
+		compat_put_bdev(bdev);
+	}
+	return held;
+}
+
+/*
+ * Keeps everybody else from claiming the disk or a partition, or -EBUSY. It waits
+ * for others that are about to claim, and so may they. Sleeps.
+ */
+static inline int abuse_claim_disk(struct gendisk *disk, void *holder)
+{
+	struct block_device *bdev = compat_get_bdev(disk);
+	int ret;
+
+	if (!bdev)
+		return -ENXIO;
+#if ABUSE_HAVE_CLAIM_HOPS
+	ret = bd_prepare_to_claim(bdev, holder, NULL);
+#elif ABUSE_HAVE_CLAIM
+	ret = bd_prepare_to_claim(bdev, holder);
+#else
+	ret = bd_prepare_to_claim(bdev, bdev, holder);
+	/* A claim is the block_device's: the reference goes with it. */
+	if (!ret)
+		return 0;
+#endif
+	compat_put_bdev(bdev);
+	return ret;
+}
+
+static inline void abuse_unclaim_disk(struct gendisk *disk, void *holder)
+{
+#if ABUSE_HAVE_CLAIM_HOPS || ABUSE_HAVE_CLAIM
+	bd_abort_claiming(disk->part0, holder);
+#else
+	struct block_device *bdev = compat_get_bdev(disk);
+
+	if (WARN_ON_ONCE(!bdev))
+		return;
+	bd_abort_claiming(bdev, bdev, holder);
+	compat_put_bdev(bdev);	/* ours of just now */
+	compat_put_bdev(bdev);	/* the claim's */
+#endif
+}
+
+/* Called under the open lock. */
+static inline int compat_disk_changed(struct gendisk *disk,
+				      struct block_device *bdev, bool invalidate)
+{
+#if ABUSE_HAVE_DISK_CHANGED
+	return bdev_disk_changed(disk, invalidate);
+#else
+	bool opened = bdev->bd_disk;
+	int ret;
+
+	/* A difference in size would make the kernel sync and invalidate more. */
+	if (invalidate)
+		set_capacity(disk, 0);
+	bd_set_nr_sectors(bdev, get_capacity(disk));
+	/* Set while it is open only, but partitions may be there without. */
+	bdev->bd_disk = disk;
+	ret = bdev_disk_changed(bdev, invalidate);
+	if (!opened)
+		bdev->bd_disk = NULL;
+	return ret;
+#endif
+}
+
+/*
+ * Drops the partitions and, unless scans are off, reads the table again. With
+ * invalidate the capacity becomes 0, nothing is read, and a change event sent.
+ * Takes the open lock. -EBUSY: a partition is open.
+ */
+static inline int abuse_disk_changed(struct gendisk *disk, bool invalidate)
+{
+	struct block_device *bdev = compat_get_bdev(disk);
+	struct mutex *lock;
+	int ret;
+
+	if (!bdev)
+		return -ENXIO;
+	lock = compat_open_lock(disk, bdev);
+	mutex_lock(lock);
+	ret = compat_disk_changed(disk, bdev, invalidate);
+	mutex_unlock(lock);
+	compat_put_bdev(bdev);
+	return ret;
+}
+
+/*
+ * Reads the partition table, once. It does I/O on the disk and opens it: for
+ * kernel threads only, where closing is done before this returns.
+ * -EBUSY: the disk is claimed, or a partition is open.
+ */
+static inline int abuse_disk_scan(struct gendisk *disk)
+{
+#if ABUSE_HAVE_FILE_OPEN
+	struct file *file;
+#else
+	struct block_device *bdev;
+#endif
+	int ret;
+
+	ret = abuse_claim_disk(disk, disk);
+	if (ret)
+		return ret;
+	/* Else opening would read it too. */
+	clear_bit(GD_NEED_PART_SCAN, &disk->state);
+#if ABUSE_HAVE_FILE_OPEN
+	file = bdev_file_open_by_dev(disk_devt(disk), BLK_OPEN_READ, NULL, NULL);
+	if (IS_ERR(file)) {
+		ret = PTR_ERR(file);
+	} else {
+		ret = abuse_disk_changed(disk, false);
+		__fput_sync(file);
+	}
+#else
+	bdev = blkdev_get_by_dev(disk_devt(disk), BLK_OPEN_READ, NULL);
+	if (IS_ERR(bdev)) {
+		ret = PTR_ERR(bdev);
+	} else {
+		ret = abuse_disk_changed(disk, false);
+		blkdev_put(bdev, BLK_OPEN_READ);
+	}
+#endif
+	abuse_unclaim_disk(disk, disk);
+	return ret;
+}
+
+/* No partitions on this disk, ever; before it is added. */
+static inline void abuse_disk_no_part(struct gendisk *disk)
+{
+#if ABUSE_HAVE_NO_PART
+	disk->flags |= GENHD_FL_NO_PART;
+#else
+	disk->flags |= GENHD_FL_NO_PART_SCAN;
+#endif
+}
+
+/* Whether opening it and BLKRRPART are to leave the partition table alone. */
+static inline void abuse_disk_suppress_scan(struct gendisk *disk, bool suppress)
+{
+#if ABUSE_HAVE_SUPPRESS_SCAN
+	if (suppress)
+		set_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
+	else
+		clear_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
+#else
+	/* A disk of one minor, as abuse_disk_no_part() wants, is never scanned. */
+	if (suppress)
+		disk->flags |= GENHD_FL_NO_PART_SCAN;
+	else
+		disk->flags &= ~GENHD_FL_NO_PART_SCAN;
+#endif
+}
+
+/* ---- Majors --------------------------------------------------------------------- */
+
+#if ABUSE_HAVE_BLKDEV_PROBE
+/* The major, or an error; major 0 takes a free one. probe makes what is missing. */
+static inline int abuse_register_blkdev(unsigned int major, const char *name,
+					void (*probe)(dev_t))
+{
+	int ret = __register_blkdev(major, name, probe);
+
+	return ret < 0 || !major ? ret : major;
+}
+
+static inline void abuse_unregister_blkdev(unsigned int major, const char *name)
+{
+	unregister_blkdev(major, name);
+}
+#else
+/* Having found nothing the caller looks again, now for the disk itself. */
+static inline struct kobject *compat_blkdev_probe(dev_t dev, int *part,
+						  void *data)
+{
+	void (*probe)(dev_t) = data;
+
+	probe(dev);
+	return NULL;
+}
+
+static inline int abuse_register_blkdev(unsigned int major, const char *name,
+					void (*probe)(dev_t))
+{
+	int ret = register_blkdev(major, name);
+
+	if (ret < 0)
+		return ret;
+	if (!major)
+		major = ret;
+	blk_register_region(MKDEV(major, 0), 1UL << MINORBITS, THIS_MODULE,
+			    compat_blkdev_probe, NULL, probe);
+	return major;
+}
+
+static inline void abuse_unregister_blkdev(unsigned int major, const char *name)
+{
+	blk_unregister_region(MKDEV(major, 0), 1UL << MINORBITS);
+	unregister_blkdev(major, name);
+}
+#endif
+
+/* ---- Server memory ---------------------------------------------------------------- */
+
+/*
+ * Makes user memory accessible without changing it; returns how many bytes at its
+ * end are not. Ends early when the process is killed. Sleeps, takes mmap_lock.
+ */
+#if ABUSE_HAVE_FAULT_IN
+static inline size_t abuse_fault_in(void __user *addr, size_t len, bool write)
+{
+	return write ? fault_in_safe_writeable(addr, len) :
+		       fault_in_readable(addr, len);
+}
+#else
+static inline size_t abuse_fault_in(void __user *addr, size_t len, bool write)
+{
+	struct mm_struct *mm = current->mm;
+	bool unlocked = false;
+	size_t step;
+	int ret;
+
+	while (len) {
+		step = min_t(size_t, len, PAGE_SIZE - offset_in_page(addr));
+		if (write) {
+			mmap_read_lock(mm);
+			ret = fixup_user_fault(mm, (unsigned long)addr,
+					       FAULT_FLAG_WRITE, &unlocked);
+			mmap_read_unlock(mm);
+		} else {
+			ret = fault_in_pages_readable(addr, step);
+		}
+		if (ret)
+			break;
+		addr += step;
+		len -= step;
+	}
+	return len;
+}
+#endif
+
+#endif /* ABUSE_COMPAT_H */

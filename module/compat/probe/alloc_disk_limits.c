@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* 6.9: blk_mq_alloc_disk() takes the queue limits. */
+(void)blk_mq_alloc_disk((struct blk_mq_tag_set *)NULL,
+			(struct queue_limits *)NULL, (void *)NULL);

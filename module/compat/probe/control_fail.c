@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* No version: proves that the compiler refuses what is not there. */
+(void)((struct gendisk *)NULL)->abuse_no_such_member;

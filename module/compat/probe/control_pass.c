@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* All versions: proves that the compiler accepts what is right. */
+struct request_queue *q = ((struct gendisk *)NULL)->queue;
+
+(void)q;
