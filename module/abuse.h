@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The map of the driver: states, locks, structs, and the calls between files
+ * under the file that defines them. The data path is submit.c (a request
+ * arrives and is queued), fetch.c (it is handed out), complete.c (it is
+ * answered), recover.c (nobody answers it).
+ *
+ * Who has a request now
+ *
+ *	state	 owner		found on		leaves by
+ *	free	 block layer	-			submit.c -> pending
+ *	pending	 the module	pending or backlog	fetch.c -> held
+ *							claim -> claimed
+ *							recover.c -> free
+ *	held	 one descriptor	slot table		complete.c -> free
+ *							claim -> claimed
+ *							recover.c -> pending or free
+ *	claimed	 one call	slot table		copy done -> where it was,
+ *							or complete.c -> free
+ *	doomed	 one call	slot table		that call -> free
+ *
+ * Claimed: a call is copying this request's payload. It neither faults nor sleeps
+ * meanwhile, so whoever wants the request waits for one such copy at most:
+ * recover.c dooms it, and the claimer ends it with an error instead of
+ * giving it back. What was pending when it was claimed answers to nobody
+ * and goes back to the front of the queue; what was held stays its holder's.
+ *
+ * The state lives in one word per slot together with the generation, which
+ * changes when a request arrives and when a held one returns to the queue: an id
+ * is generation and slot, and names one hand-out. Every move is one
+ * abuse_slot_move() (request.c), which refuses a move from any other state
+ * than the caller saw. Moves from and to pending are made under dev->lock; a
+ * slot's other fields belong to whoever made the last move.
+ *
+ * Device states (design of RESET, REMOVE)
+ *
+ *	empty	I/O ends with EIO at once	set-up -> up, REMOVE -> dying
+ *	up	I/O is queued for servers	RESET -> empty
+ *	dying	opens fail, ids are gone	freed at the last reference
+ *
+ * Locks, outermost first
+ *
+ *  1. abuse_index_lock (index.c, mutex): the numbers, names and owners of all
+ *     devices; adding and removing.
+ *  2. dev->control (mutex): set-up, live changes and RESET exclude each other.
+ *     Guards params, scan requests, the capacity.
+ *  3. the block layer's open lock of the disk, taken by RESET, set-up and the scan
+ *     work, never while the queue may hold unanswered requests that block it.
+ *     Our open and release run under it and take only:
+ *  4. dev->lock (spinlock, process context): state, lists, counts, servers,
+ *     openers, and every move from and to pending.
+ *
+ * No lock is held across user memory, and no spinlock across the end of a request.
+ * Above all of them is the block layer's list of majors, under which it calls our
+ * probe: nothing that holds the index opens a disk by its number.
+ */
+#ifndef ABUSE_H
+#define ABUSE_H
+
+#include <linux/abuse.h>
+#include <linux/atomic.h>
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "params.h"
+#include "states.h"
+
+#define ABUSE_MAX_VECS		256	/* of one request; 2009's BIO_MAX_PAGES */
+#define ABUSE_MAX_SPIN_NS	1000000
+
+/* The word of a slot: generation << ABUSE_STATE_BITS | state. */
+#define ABUSE_STATE_BITS	16
+#define ABUSE_SLOT_BITS		16	/* an id: generation << these | slot */
+
+struct abuse_server;
+
+/* One per tag of each hardware queue. */
+struct abuse_slot {
+	atomic64_t word;
+	struct request *rq;
+	struct abuse_server *holder;	/* while held */
+	struct list_head node;		/* pending or backlog */
+	u64 seq;			/* order of arrival */
+	u64 queued_ns;			/* monotonic; for age and time-out */
+	unsigned int handed;		/* live descriptors GET_BIO gave it to */
+	bool visible;			/* counted within the queue limit */
+};
+
+struct abuse_device {
+	struct kref ref;
+	u32 number;
+	kuid_t owner;			/* root's = the group's device */
+	u32 hw_queues;
+	u32 depth;
+	u32 nr_slots;
+	struct abuse_slot *slots;
+
+	struct mutex control;
+	struct abuse_params params;	/* as set up; name and UUID for good */
+
+	spinlock_t lock;
+	u32 state;			/* ABUSE_S_*; lockless reads are hints */
+	bool sealed;
+	bool ready;			/* a server has waited since set-up */
+	bool lapsed;			/* a user's; no server within the time-out */
+	u64 epoch;			/* counts set-ups */
+	kuid_t seal_uid;
+	u64 features;
+	u32 queue_limit;
+	u32 nr_visible;			/* unanswered, within the limit */
+	u32 nr_backlog;
+	u32 openers;
+	struct task_struct *scanner;	/* its own open does not count */
+	u64 seq;
+	u64 timeout_ns;			/* 0 = never */
+	u64 seen_ns;			/* when a server last looked; with time-out */
+	struct list_head pending;	/* visible, nobody's */
+	struct list_head backlog;	/* beyond the queue limit, FIFO */
+	u64 nr_served;
+	u64 nr_errors;
+	u64 nr_returned;
+
+	atomic_t nr_doomed;
+	wait_queue_head_t doomed_wait;	/* RESET and REMOVE, for claimers */
+	wait_queue_head_t fetch_wait;	/* exchange; exclusive */
+	wait_queue_head_t poll_wait;
+	struct delayed_work expire_work;
+	struct work_struct ready_work;	/* first server: event, scan */
+
+	struct blk_mq_tag_set tag_set;
+	struct gendisk *disk;
+	struct device *node;		/* of /dev/abctlN; the disk's parent */
+};
+
+/* One per open control descriptor. */
+struct abuse_server {
+	struct abuse_device *dev;
+	kuid_t uid;			/* the opener's */
+	bool admin;			/* the opener had CAP_SYS_ADMIN */
+	unsigned int poll_mode;
+	u64 epoch;			/* which set-up it serves; 0 = any; dev->lock */
+	u64 *handed;			/* [slot] = id GET_BIO gave us; dev->lock */
+
+	struct mutex bind_lock;		/* binding only */
+	struct mm_struct *mm;		/* of the first exchange; set once */
+	struct mmu_notifier notifier;
+};
+
+/* ---- request.c: one request's state ------------------------------------ */
+
+static inline enum abuse_slot_state abuse_word_state(u64 word)
+{
+	return word & ((1U << ABUSE_STATE_BITS) - 1);
+}
+
+static inline u64 abuse_slot_word(const struct abuse_slot *slot)
+{
+	return atomic64_read_acquire(&slot->word);
+}
+
+bool abuse_slot_move(struct abuse_slot *slot, u64 seen,
+		     enum abuse_slot_state to);
+void abuse_slot_move_sure(struct abuse_slot *slot, enum abuse_slot_state to);
+u64 abuse_slot_id(const struct abuse_device *dev, const struct abuse_slot *slot);
+struct abuse_slot *abuse_slot_find(const struct abuse_device *dev, u64 id,
+				   u64 *word);
+struct abuse_slot *abuse_slot_of(const struct abuse_device *dev,
+				 struct request *rq);
+u32 abuse_rq_op(const struct request *rq);
+u32 abuse_rq_flags(const struct request *rq);
+bool abuse_rq_ends_beyond(const struct request *rq, sector_t end);
+
+/* ---- submit.c: a request arrives ---------------------------------------- */
+
+extern const struct blk_mq_ops abuse_mq_ops;
+
+void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot);
+void abuse_promote(struct abuse_device *dev);
+void abuse_wake_servers(struct abuse_device *dev);
+
+/* ---- fetch.c: requests are handed out ----------------------------------- */
+
+int abuse_fetch(struct abuse_server *srv, struct abuse_request *requests,
+		unsigned int max, u64 buffer_size);
+int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns);
+
+/* ---- claim.c: one call has a request to itself ----------------------------- */
+
+/*
+ * What a call ended and has not accounted for yet. It does so before it can
+ * sleep, or it would keep others' requests out of the queue limit.
+ */
+struct abuse_tally {
+	unsigned int served;
+	unsigned int failed;
+};
+
+struct abuse_claim {
+	struct abuse_server *srv;
+	u64 id;
+	bool held;			/* through exchange; else pending */
+	struct abuse_slot *slot;	/* while claimed */
+	struct abuse_tally *tally;	/* the call's; NULL if it ends none */
+};
+
+struct abuse_copy;
+
+int abuse_find_pending(const struct abuse_claim *claim,
+		       struct abuse_slot **slot);
+int abuse_claim(struct abuse_claim *claim);
+bool abuse_unclaim(struct abuse_claim *claim);
+int abuse_claim_copy(struct abuse_claim *claim, struct abuse_copy *copy);
+bool abuse_claim_end(struct abuse_claim *claim, u32 error);
+
+/* ---- complete.c: a request is answered ----------------------------------- */
+
+int abuse_reply(struct abuse_server *srv, const struct abuse_reply *reply,
+		struct abuse_tally *tally);
+int abuse_take_payload(struct abuse_server *srv, u64 id, void __user *to,
+		       size_t len);
+void abuse_end(struct request *rq, u32 error);
+void abuse_account(struct abuse_device *dev, struct abuse_tally *tally);
+
+/* ---- copy.c: bytes between request pages and server memory -------------- */
+
+/* Progress through one request's payload. */
+struct abuse_copy {
+	struct iov_iter iter;		/* the server's side */
+	const struct iovec *iov;
+	unsigned int nr_iov;
+	bool to_server;
+	size_t len;
+	size_t done;
+	size_t stalled_at;		/* where it came up short last time */
+	unsigned int stalls;		/* how often in a row */
+};
+
+void __user *abuse_user_ptr(u64 address);
+int abuse_copy_init(struct abuse_copy *copy, bool to_server,
+		    const struct iovec *iov, unsigned int nr_iov);
+bool abuse_copy_some(struct abuse_copy *copy, struct request *rq);
+int abuse_copy_fault_in(struct abuse_copy *copy);
+void abuse_copy_zero(struct request *rq);
+
+/* ---- recover.c: nobody answers ------------------------------------------- */
+
+void abuse_return(struct abuse_server *srv, const struct abuse_request *requests,
+		  unsigned int n);
+void abuse_return_all(struct abuse_server *srv);
+void abuse_fail_all(struct abuse_device *dev);
+void abuse_fail_beyond(struct abuse_device *dev, sector_t end);
+void abuse_expire(struct work_struct *work);
+
+/* ---- device.c: life of one device ---------------------------------------- */
+
+struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
+					const struct abuse_add *add);
+int abuse_device_start(struct abuse_device *dev);
+int abuse_device_stop(struct abuse_device *dev);
+void abuse_device_get(struct abuse_device *dev);
+void abuse_device_put(struct abuse_device *dev);
+void abuse_device_end_all(struct abuse_device *dev);
+void abuse_device_is_served(struct abuse_server *srv);
+bool abuse_device_is_users(const struct abuse_device *dev);
+
+/* ---- setup.c: set-up, live changes, reset --------------------------------- */
+
+int abuse_device_set_up(struct abuse_server *srv, struct abuse_params *params,
+			bool live);
+int abuse_device_reconnect(struct abuse_server *srv,
+			   const struct abuse_params *params);
+int abuse_device_fail(struct abuse_server *srv);
+int abuse_device_reset(struct abuse_server *srv);
+
+/* ---- disk.c: the block layer's side of a device --------------------------- */
+
+int abuse_disk_create(struct abuse_device *dev);
+int abuse_disk_start(struct abuse_device *dev);
+void abuse_disk_stop(struct abuse_device *dev);
+void abuse_disk_destroy(struct abuse_device *dev);
+int abuse_disk_set_limits(struct abuse_device *dev,
+			  const struct abuse_params *params);
+void abuse_disk_event(struct abuse_device *dev, const char *state);
+
+/* ---- index.c: the numbers of all devices ---------------------------------- */
+
+extern struct mutex abuse_index_lock;
+
+struct abuse_device *abuse_index_get(u32 number);
+int abuse_index_add(struct abuse_add *add, kuid_t owner);
+int abuse_index_add_on_demand(u32 number);
+int abuse_index_remove(u32 number);
+int abuse_index_get_free(void);
+int abuse_index_owner(kuid_t *owner);
+int abuse_index_check_identity(const struct abuse_device *self,
+			       const char *name, const u8 *uuid);
+void abuse_index_remove_all(void);
+
+/* ---- server.c, exchange.c, legacy.c, control.c: calls from user space ------- */
+
+extern const struct file_operations abuse_server_fops;
+extern struct miscdevice abuse_control_misc;
+
+int abuse_server_check(struct abuse_server *srv);
+int abuse_server_bind(struct abuse_server *srv);
+long abuse_exchange(struct abuse_server *srv, void __user *arg);
+long abuse_get_status(struct abuse_server *srv, void __user *arg);
+long abuse_set_status(struct abuse_server *srv, void __user *arg);
+long abuse_get_bio(struct abuse_server *srv, void __user *arg);
+long abuse_put_bio(struct abuse_server *srv, void __user *arg);
+long abuse_set_params(struct abuse_server *srv, void __user *arg);
+long abuse_get_params(struct abuse_server *srv, void __user *arg);
+void abuse_forget_handed(struct abuse_server *srv);
+bool abuse_poll_ready(struct abuse_server *srv);
+
+/* ---- stats.c: attributes of the control node -------------------------------- */
+
+extern const struct attribute_group *abuse_attribute_groups[];
+
+/* ---- main.c: parameters and majors ------------------------------------------- */
+
+extern struct workqueue_struct *abuse_wq;	/* never waits for a server */
+extern struct workqueue_struct *abuse_patient_wq; /* may */
+extern struct class *abuse_class;
+extern int abuse_block_major;
+extern int abuse_node_major;
+extern unsigned int abuse_minor_shift;
+extern unsigned int abuse_numbers;	/* numbers are below this */
+extern unsigned int abuse_max_part;
+extern unsigned int abuse_user_timeout;	/* seconds */
+extern unsigned int abuse_user_devices;
+extern unsigned int abuse_user_depth;
+
+#endif /* ABUSE_H */

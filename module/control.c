@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls that shape devices: parameters of one (on its control node), and adding,
+ * removing and finding them (/dev/abuse-control). One function per command: copy
+ * in, check, call device.c or index.c, copy out.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+
+#include "abuse.h"
+
+/* What the first version of the interface had. */
+#define ABUSE_PARAMS_SIZE_1	offsetofend(struct abuse_params, depth)
+#define ABUSE_ADD_SIZE_1	offsetofend(struct abuse_add, uuid)
+
+/* The first member of a struct that grows; least: of the first version. */
+static int read_size(u32 *size, size_t least, const void __user *from)
+{
+	if (get_user(*size, (const u32 __user *)from))
+		return -EFAULT;
+	if (*size < least)
+		return -EINVAL;
+	return *size > PAGE_SIZE ? -E2BIG : 0;
+}
+
+static int read_sized(void *to, size_t known, size_t least,
+		      const void __user *from)
+{
+	u32 size;
+	int err;
+
+	err = read_size(&size, least, from);
+	return err ? err : copy_struct_from_user(to, known, from, size);
+}
+
+/* The part of abuse_params that SET_PARAMS reads. */
+#define ABUSE_PARAMS_IN_SIZE	offsetof(struct abuse_params, all_features)
+
+long abuse_set_params(struct abuse_server *srv, void __user *arg)
+{
+	struct abuse_params params;
+	int err;
+
+	err = read_sized(&params, sizeof(params), ABUSE_PARAMS_SIZE_1, arg);
+	if (err)
+		return err;
+	memset((void *)&params + ABUSE_PARAMS_IN_SIZE, 0,
+	       sizeof(params) - ABUSE_PARAMS_IN_SIZE);
+	params.size = sizeof(params);
+	return abuse_device_set_up(srv, &params, true);
+}
+
+static int get_params(struct abuse_device *dev, struct abuse_params *params)
+{
+	int err = 0;
+
+	spin_lock(&dev->lock);
+	if (dev->state == ABUSE_S_UP) {
+		*params = dev->params;
+	} else if (dev->state == ABUSE_S_EMPTY) {
+		memset(params, 0, sizeof(*params));
+		memcpy(params->name, dev->params.name, sizeof(params->name));
+		memcpy(params->uuid, dev->params.uuid, sizeof(params->uuid));
+	} else {
+		err = -ENODEV;
+	}
+	params->state = dev->state;
+	params->trusted = dev->state == ABUSE_S_UP && dev->sealed;
+	spin_unlock(&dev->lock);
+	params->size = sizeof(*params);
+	params->all_features = ABUSE_ALL_FEATURES;
+	params->all_ops = ABUSE_ALL_OPS;
+	params->number = dev->number;
+	params->owner = from_kuid_munged(current_user_ns(), dev->owner);
+	params->hw_queues = dev->hw_queues;
+	params->depth = dev->depth;
+	return err;
+}
+
+long abuse_get_params(struct abuse_server *srv, void __user *arg)
+{
+	struct abuse_params params;
+	size_t known;
+	u32 size;
+	int err;
+
+	err = read_size(&size, ABUSE_PARAMS_SIZE_1, arg);
+	if (!err)
+		err = get_params(srv->dev, &params);
+	if (err)
+		return err;
+	known = min_t(size_t, size, sizeof(params));
+	if (copy_to_user(arg, &params, known) ||
+	    clear_user(arg + known, size - known))
+		return -EFAULT;
+	return 0;
+}
+
+static long control_add(struct abuse_add __user *arg)
+{
+	struct abuse_add add;
+	kuid_t owner;
+	int err;
+
+	err = abuse_index_owner(&owner);
+	if (err)
+		return err;
+	err = read_sized(&add, sizeof(add), ABUSE_ADD_SIZE_1, arg);
+	if (err)
+		return err;
+	if (add.flags & ABUSE_ADD_OWNER) {
+		if (!capable(CAP_SYS_ADMIN))
+			return -EPERM;
+		owner = make_kuid(current_user_ns(), add.owner);
+		if (!uid_valid(owner))
+			return -EINVAL;
+	}
+	/* A device that its maker cannot hear of must not come to be. */
+	if (put_user(add.number, &arg->number))
+		return -EFAULT;
+	err = abuse_index_add(&add, owner);
+	if (err)
+		return err;
+	return put_user(add.number, &arg->number);
+}
+
+static long control_call(unsigned int cmd, unsigned long arg)
+{
+	switch (cmd) {
+	case ABUSE_CTL_ADD:
+		return control_add((struct abuse_add __user *)arg);
+	case ABUSE_CTL_REMOVE:
+		return arg < abuse_numbers ? abuse_index_remove(arg) : -ENODEV;
+	case ABUSE_CTL_GET_FREE:
+		return abuse_index_get_free();
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* A server may wait for the index with us: no memory from its own disk. */
+static long control_ioctl(struct file *file, unsigned int cmd,
+			  unsigned long arg)
+{
+	unsigned int noio = memalloc_noio_save();
+	long ret = control_call(cmd, arg);
+
+	memalloc_noio_restore(noio);
+	return ret;
+}
+
+#ifdef CONFIG_COMPAT
+/* A number is the same for a 32-bit caller, and an address its low half. */
+static long control_compat_ioctl(struct file *file, unsigned int cmd,
+				 unsigned long arg)
+{
+	return control_ioctl(file, cmd, (u32)arg);
+}
+#endif
+
+static const struct file_operations control_fops = {
+	.owner		= THIS_MODULE,
+	.open		= nonseekable_open,
+	.unlocked_ioctl	= control_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl	= control_compat_ioctl,
+#endif
+	.llseek		= noop_llseek,
+};
+
+struct miscdevice abuse_control_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "abuse-control",
+	.fops	= &control_fops,
+	.mode	= 0600,
+};

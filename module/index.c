@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The numbers of all devices: find, add, remove, and who may have how many.
+ * Entered by control.c, by the open of a control node, and by the block
+ * layer's probe for nodes made by hand.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/xarray.h>
+
+#include "abuse.h"
+
+DEFINE_MUTEX(abuse_index_lock);
+
+/* [number] = device, or this if it was removed: no node brings it back */
+#define ABUSE_REMOVED	xa_mk_value(1)
+
+static DEFINE_XARRAY(abuse_devices);
+
+/* With a reference; NULL if there is none. */
+struct abuse_device *abuse_index_get(u32 number)
+{
+	struct abuse_device *dev;
+
+	xa_lock(&abuse_devices);
+	dev = xa_load(&abuse_devices, number);
+	if (!dev || xa_is_value(dev))
+		dev = NULL;
+	else
+		abuse_device_get(dev);
+	xa_unlock(&abuse_devices);
+	return dev;
+}
+
+static bool is_taken(u32 number)
+{
+	void *entry = xa_load(&abuse_devices, number);
+
+	return entry && !xa_is_value(entry);
+}
+
+static int pick_number(u32 *number)
+{
+	u32 n;
+
+	lockdep_assert_held(&abuse_index_lock);
+	if (*number == ABUSE_NUMBER_ANY) {
+		for (n = 0; n < abuse_numbers; n++) {
+			if (!is_taken(n)) {
+				*number = n;
+				return 0;
+			}
+		}
+		return -ENOSPC;
+	}
+	if (*number >= abuse_numbers)
+		return -ENOSPC;
+	return is_taken(*number) ? -EEXIST : 0;
+}
+
+/* Of an ordinary user; root's and the group's are not counted. */
+static int check_quota(kuid_t owner, const struct abuse_add *add)
+{
+	u64 devices = 1, depth = (u64)add->hw_queues * add->depth;
+	struct abuse_device *dev;
+	unsigned long number;
+
+	lockdep_assert_held(&abuse_index_lock);
+	if (uid_eq(owner, GLOBAL_ROOT_UID))
+		return 0;
+	xa_for_each(&abuse_devices, number, dev) {
+		if (xa_is_value(dev) || !uid_eq(dev->owner, owner))
+			continue;
+		devices++;
+		depth += dev->nr_slots;
+	}
+	return devices > abuse_user_devices || depth > abuse_user_depth ?
+	       -EDQUOT : 0;
+}
+
+/* Is this name or UUID another device's? */
+int abuse_index_check_identity(const struct abuse_device *self,
+			       const char *name, const u8 *uuid)
+{
+	static const u8 none[sizeof(self->params.uuid)];
+	bool has_uuid = memcmp(uuid, none, sizeof(none));
+	struct abuse_device *dev;
+	unsigned long number;
+
+	lockdep_assert_held(&abuse_index_lock);
+	xa_for_each(&abuse_devices, number, dev) {
+		if (xa_is_value(dev) || dev == self)
+			continue;
+		if (name[0] && !strcmp(dev->params.name, name))
+			return -EEXIST;
+		if (has_uuid && !memcmp(dev->params.uuid, uuid, sizeof(none)))
+			return -EEXIST;
+	}
+	return 0;
+}
+
+static int add_locked(struct abuse_add *add, kuid_t owner)
+{
+	struct abuse_device *dev;
+	void *old;
+	int err;
+
+	lockdep_assert_held(&abuse_index_lock);
+	err = abuse_add_check(add);
+	if (!err)
+		err = pick_number(&add->number);
+	if (!err)
+		err = abuse_index_check_identity(NULL, add->name, add->uuid);
+	if (!err)
+		err = check_quota(owner, add);
+	if (err)
+		return err;
+
+	dev = abuse_device_alloc(add->number, owner, add);
+	if (!dev)
+		return -ENOMEM;
+	old = xa_store(&abuse_devices, add->number, dev, GFP_KERNEL);
+	if (xa_is_err(old)) {
+		abuse_device_put(dev);
+		return xa_err(old);
+	}
+	err = abuse_device_start(dev);
+	if (err) {
+		if (old)
+			xa_store(&abuse_devices, add->number, old, GFP_KERNEL);
+		else
+			xa_erase(&abuse_devices, add->number);
+		abuse_device_put(dev);
+	}
+	return err;
+}
+
+/* add->number, hw_queues and depth are filled in; errors as for ABUSE_CTL_ADD. */
+int abuse_index_add(struct abuse_add *add, kuid_t owner)
+{
+	int err;
+
+	if (mutex_lock_killable(&abuse_index_lock))
+		return -EINTR;
+	err = add_locked(add, owner);
+	mutex_unlock(&abuse_index_lock);
+	return err;
+}
+
+/* Somebody opened a node whose number does not exist: as in 2009, it does now. */
+int abuse_index_add_on_demand(u32 number)
+{
+	struct abuse_add add = { .number = number };
+	void *entry;
+	int err;
+
+	if (number >= abuse_numbers || !capable(CAP_SYS_ADMIN))
+		return -ENODEV;
+	if (mutex_lock_killable(&abuse_index_lock))
+		return -EINTR;
+	entry = xa_load(&abuse_devices, number);
+	if (!entry)
+		err = add_locked(&add, GLOBAL_ROOT_UID);
+	else
+		err = xa_is_value(entry) ? -ENODEV : 0;
+	mutex_unlock(&abuse_index_lock);
+	return err;
+}
+
+/* Root's without its capability is nobody's: such a caller owns nothing. */
+static bool is_callers(const struct abuse_device *dev)
+{
+	return abuse_device_is_users(dev) &&
+	       uid_eq(dev->owner, current_euid());
+}
+
+/* Whose a device is that the caller adds; -EPERM: uid 0 without CAP_SYS_ADMIN. */
+int abuse_index_owner(kuid_t *owner)
+{
+	*owner = capable(CAP_SYS_ADMIN) ? GLOBAL_ROOT_UID : current_euid();
+	return uid_eq(*owner, GLOBAL_ROOT_UID) && !capable(CAP_SYS_ADMIN) ?
+	       -EPERM : 0;
+}
+
+int abuse_index_remove(u32 number)
+{
+	struct abuse_device *dev;
+	int err;
+
+	if (mutex_lock_killable(&abuse_index_lock))
+		return -EINTR;
+	dev = abuse_index_get(number);
+	if (!dev) {
+		err = -ENODEV;
+		goto out_unlock;
+	}
+	if (!is_callers(dev) && !capable(CAP_SYS_ADMIN)) {
+		err = -EPERM;
+		goto out_put;
+	}
+	err = abuse_device_stop(dev);
+	if (!err) {
+		xa_store(&abuse_devices, number, ABUSE_REMOVED, GFP_KERNEL);
+		abuse_device_put(dev);
+	}
+out_put:
+	abuse_device_put(dev);
+out_unlock:
+	mutex_unlock(&abuse_index_lock);
+	return err;
+}
+
+/* Root's devices are the group's: everyone who came this far may serve them. */
+static bool is_free_for_caller(struct abuse_device *dev)
+{
+	bool is_free;
+
+	spin_lock(&dev->lock);
+	is_free = dev->state == ABUSE_S_EMPTY && !dev->openers;
+	spin_unlock(&dev->lock);
+	return is_free && (is_callers(dev) || !abuse_device_is_users(dev));
+}
+
+int abuse_index_get_free(void)
+{
+	struct abuse_add add = { .number = ABUSE_NUMBER_ANY };
+	struct abuse_device *dev;
+	unsigned long number;
+	kuid_t owner;
+	int ret;
+
+	ret = abuse_index_owner(&owner);
+	if (ret)
+		return ret;
+	if (mutex_lock_killable(&abuse_index_lock))
+		return -EINTR;
+	xa_for_each(&abuse_devices, number, dev) {
+		if (!xa_is_value(dev) && is_free_for_caller(dev)) {
+			ret = number;
+			goto out_unlock;
+		}
+	}
+	ret = add_locked(&add, owner);
+	if (!ret)
+		ret = add.number;
+out_unlock:
+	mutex_unlock(&abuse_index_lock);
+	return ret;
+}
+
+/* Unload: nothing is open and no device is up. */
+void abuse_index_remove_all(void)
+{
+	struct abuse_device *dev;
+	unsigned long number;
+
+	mutex_lock(&abuse_index_lock);
+	xa_for_each(&abuse_devices, number, dev) {
+		if (xa_is_value(dev))
+			continue;
+		WARN_ON_ONCE(abuse_device_stop(dev));
+		abuse_device_put(dev);
+	}
+	xa_destroy(&abuse_devices);
+	mutex_unlock(&abuse_index_lock);
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Load and unload, module parameters, majors. Exit mirrors init; everything else
+ * begins in index.c (a device is added) or server.c (a control node is opened).
+ */
+#include <linux/cdev.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+
+#include "abuse.h"
+
+#define ABUSE_DEFAULT_DEVICES	8	/* as in 2009 */
+#define ABUSE_MAX_PARTITIONS	255
+
+static int max_abuse;
+module_param(max_abuse, int, 0444);
+MODULE_PARM_DESC(max_abuse, "Devices made at load, and no more (0 = 8, and more on demand)");
+
+static int max_part;
+module_param(max_part, int, 0444);
+MODULE_PARM_DESC(max_part, "Partitions per device, 0 .. 255 (0 = none)");
+
+static int major = ABUSE_MAJOR;
+module_param(major, int, 0444);
+MODULE_PARM_DESC(major, "Major number of the block nodes (0 = dynamic)");
+
+static int ctl_major = ABUSECTL_MAJOR;
+module_param(ctl_major, int, 0444);
+MODULE_PARM_DESC(ctl_major, "Major number of the control nodes (0 = dynamic)");
+
+unsigned int abuse_user_timeout = 60;
+module_param_named(user_timeout, abuse_user_timeout, uint, 0644);
+MODULE_PARM_DESC(user_timeout, "Seconds until an unanswered request of a user's device fails (0 = never)");
+
+unsigned int abuse_user_devices = 16;
+module_param_named(user_devices, abuse_user_devices, uint, 0644);
+MODULE_PARM_DESC(user_devices, "Devices an ordinary user may add");
+
+unsigned int abuse_user_depth = 4096;
+module_param_named(user_depth, abuse_user_depth, uint, 0644);
+MODULE_PARM_DESC(user_depth, "Requests all devices of an ordinary user may have room for");
+
+struct workqueue_struct *abuse_wq;
+struct workqueue_struct *abuse_patient_wq;
+struct class *abuse_class;
+int abuse_block_major;
+int abuse_node_major;
+unsigned int abuse_minor_shift;
+unsigned int abuse_numbers;
+unsigned int abuse_max_part;
+
+static struct cdev abuse_cdev;
+
+static int check_parameters(void)
+{
+	if (max_part < 0 || max_part > ABUSE_MAX_PARTITIONS) {
+		pr_err("max_part=%d is not in 0..%d\n", max_part,
+		       ABUSE_MAX_PARTITIONS);
+		return -EINVAL;
+	}
+	abuse_max_part = max_part;
+	abuse_minor_shift = fls(max_part);
+	abuse_numbers = 1U << (MINORBITS - abuse_minor_shift);
+	if (max_abuse < 0 || max_abuse > abuse_numbers) {
+		pr_err("max_abuse=%d is not in 0..%u\n", max_abuse,
+		       abuse_numbers);
+		return -EINVAL;
+	}
+	if (max_abuse)
+		abuse_numbers = max_abuse;
+	return 0;
+}
+
+/* The block layer asks for a number that it does not know. */
+static void probe_number(dev_t devt)
+{
+	abuse_index_add_on_demand(MINOR(devt) >> abuse_minor_shift);
+}
+
+static void say_taken(const char *kind, const char *parameter, int number,
+		      int err)
+{
+	if (err == -EBUSY)
+		pr_err("%s major %d is taken: load with %s=0 for a dynamic one\n",
+		       kind, number, parameter);
+	else
+		pr_err("cannot have %s major %d (error %d): see parameter %s\n",
+		       kind, number, err, parameter);
+}
+
+static int register_block_major(void)
+{
+	int ret = abuse_register_blkdev(major, "abuse", probe_number);
+
+	if (ret < 0) {
+		say_taken("block", "major", major, ret);
+		return ret;
+	}
+	abuse_block_major = major ? major : ret;
+	return 0;
+}
+
+static int reserve_node_major(void)
+{
+	dev_t devt = MKDEV(ctl_major, 0);
+	int err;
+
+	if (ctl_major)
+		err = register_chrdev_region(devt, abuse_numbers, "abctl");
+	else
+		err = alloc_chrdev_region(&devt, 0, abuse_numbers, "abctl");
+	if (err) {
+		say_taken("character", "ctl_major", ctl_major, err);
+		return err;
+	}
+	abuse_node_major = MAJOR(devt);
+	return 0;
+}
+
+static void release_node_major(void)
+{
+	unregister_chrdev_region(MKDEV(abuse_node_major, 0), abuse_numbers);
+}
+
+static int open_nodes(void)
+{
+	cdev_init(&abuse_cdev, &abuse_server_fops);
+	abuse_cdev.owner = THIS_MODULE;
+	return cdev_add(&abuse_cdev, MKDEV(abuse_node_major, 0), abuse_numbers);
+}
+
+/* What is there is usable even if memory is short for the rest. */
+static void add_first_devices(void)
+{
+	unsigned int i, n = max_abuse ? max_abuse : ABUSE_DEFAULT_DEVICES;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		struct abuse_add add = { .number = i };
+
+		err = abuse_index_add(&add, GLOBAL_ROOT_UID);
+		if (err && err != -EEXIST) {
+			pr_warn("cannot add device %u (error %d)\n", i, err);
+			return;
+		}
+	}
+}
+
+static int alloc_workqueues(void)
+{
+	abuse_wq = alloc_workqueue("abuse", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!abuse_wq)
+		return -ENOMEM;
+	abuse_patient_wq = alloc_workqueue("abuse_patient", WQ_UNBOUND, 0);
+	if (!abuse_patient_wq) {
+		destroy_workqueue(abuse_wq);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void destroy_workqueues(void)
+{
+	destroy_workqueue(abuse_patient_wq);
+	destroy_workqueue(abuse_wq);
+}
+
+static int __init abuse_init(void)
+{
+	int err;
+
+	err = check_parameters();
+	if (err)
+		return err;
+	err = alloc_workqueues();
+	if (err)
+		return err;
+	abuse_class = class_create("abuse");
+	if (IS_ERR(abuse_class)) {
+		err = PTR_ERR(abuse_class);
+		goto out_workqueues;
+	}
+	/* A device needs both majors, and a probe may come with the second. */
+	err = reserve_node_major();
+	if (err)
+		goto out_class;
+	err = register_block_major();
+	if (err)
+		goto out_node_major;
+	err = open_nodes();
+	if (err)
+		goto out_block_major;
+	err = misc_register(&abuse_control_misc);
+	if (err)
+		goto out_nodes;
+	add_first_devices();
+	return 0;
+
+out_nodes:
+	cdev_del(&abuse_cdev);
+out_block_major:
+	abuse_unregister_blkdev(abuse_block_major, "abuse");
+	abuse_index_remove_all();
+out_node_major:
+	release_node_major();
+out_class:
+	class_destroy(abuse_class);
+out_workqueues:
+	destroy_workqueues();
+	return err;
+}
+
+static void __exit abuse_exit(void)
+{
+	misc_deregister(&abuse_control_misc);
+	/* Its probe adds devices and holds no reference to us. */
+	abuse_unregister_blkdev(abuse_block_major, "abuse");
+	cdev_del(&abuse_cdev);
+	abuse_index_remove_all();
+	release_node_major();
+	class_destroy(abuse_class);
+	destroy_workqueues();
+}
+
+module_init(abuse_init);
+module_exit(abuse_exit);
+
+MODULE_DESCRIPTION("Block devices served by ordinary processes");
+MODULE_AUTHOR("The abuse developers");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS_BLOCKDEV_MAJOR(ABUSE_MAJOR);
+MODULE_ALIAS_CHARDEV_MAJOR(ABUSECTL_MAJOR);
