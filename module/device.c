@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Birth and death of one device. Entered by index.c (add, remove); what happens to it
+ * in between is setup.c's, the block layer's side disk.c's, the requests that a
+ * stop finds recover.c's.
+ */
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+
+#include "abuse.h"
+
+static void is_served_work(struct work_struct *work);
+
+/* A device by an ordinary user: its content and its answers are not trusted. */
+bool abuse_device_is_users(const struct abuse_device *dev)
+{
+	return !uid_eq(dev->owner, GLOBAL_ROOT_UID);
+}
+
+struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
+					const struct abuse_add *add)
+{
+	struct abuse_device *dev;
+	u64 generation;
+	u32 i;
+
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	if (!dev)
+		return NULL;
+	dev->number = number;
+	dev->owner = owner;
+	dev->hw_queues = add->hw_queues;
+	dev->depth = add->depth;
+	dev->nr_slots = add->hw_queues * add->depth;
+	dev->slots = kvcalloc(dev->nr_slots, sizeof(*dev->slots), GFP_KERNEL);
+	if (!dev->slots) {
+		kfree(dev);
+		return NULL;
+	}
+	/* An id of one device is to mean nothing to another. */
+	get_random_bytes(&generation, sizeof(generation));
+	generation >>= ABUSE_STATE_BITS + 1;
+	for (i = 0; i < dev->nr_slots; i++) {
+		INIT_LIST_HEAD(&dev->slots[i].node);
+		atomic64_set(&dev->slots[i].word,
+			     generation << ABUSE_STATE_BITS | ABUSE_FREE);
+	}
+	memcpy(dev->params.name, add->name, sizeof(dev->params.name));
+	memcpy(dev->params.uuid, add->uuid, sizeof(dev->params.uuid));
+
+	dev->state = ABUSE_S_DYING;	/* until it is started */
+	kref_init(&dev->ref);
+	mutex_init(&dev->control);
+	spin_lock_init(&dev->lock);
+	INIT_LIST_HEAD(&dev->pending);
+	INIT_LIST_HEAD(&dev->backlog);
+	init_waitqueue_head(&dev->doomed_wait);
+	init_waitqueue_head(&dev->fetch_wait);
+	init_waitqueue_head(&dev->poll_wait);
+	INIT_DELAYED_WORK(&dev->expire_work, abuse_expire);
+	INIT_WORK(&dev->ready_work, is_served_work);
+	return dev;
+}
+
+static void device_free(struct kref *ref)
+{
+	struct abuse_device *dev = container_of(ref, struct abuse_device, ref);
+
+	kvfree(dev->slots);
+	kfree(dev);
+}
+
+void abuse_device_get(struct abuse_device *dev)
+{
+	kref_get(&dev->ref);
+}
+
+void abuse_device_put(struct abuse_device *dev)
+{
+	kref_put(&dev->ref, device_free);
+}
+
+static ABUSE_DEVNODE(abctl_devnode, node, mode, uid, gid)
+{
+	struct abuse_device *dev = dev_get_drvdata(node);
+
+	if (mode)
+		*mode = 0600;
+	if (uid)
+		*uid = dev->owner;
+	return NULL;
+}
+
+static const struct device_type abctl_type = {
+	.name		= "abctl",
+	.groups		= abuse_attribute_groups,
+	.devnode	= abctl_devnode,
+};
+
+static void node_release(struct device *node)
+{
+	kfree(node);
+}
+
+static int add_node(struct abuse_device *dev)
+{
+	struct device *node;
+	int err;
+
+	node = kzalloc(sizeof(*node), GFP_KERNEL);
+	if (!node)
+		return -ENOMEM;
+	device_initialize(node);
+	node->class = abuse_class;
+	node->type = &abctl_type;
+	node->devt = MKDEV(abuse_node_major, dev->number);
+	node->release = node_release;
+	dev_set_drvdata(node, dev);
+	err = dev_set_name(node, "abctl%u", dev->number);
+	if (!err)
+		err = device_add(node);
+	if (err) {
+		put_device(node);
+		return err;
+	}
+	dev->node = node;
+	return 0;
+}
+
+static void set_state(struct abuse_device *dev, u32 state)
+{
+	spin_lock(&dev->lock);
+	dev->state = state;
+	spin_unlock(&dev->lock);
+}
+
+/*
+ * Makes the disk and the nodes appear. The caller has put the device into the
+ * index, since whoever hears of the disk opens it at once.
+ */
+int abuse_device_start(struct abuse_device *dev)
+{
+	int err;
+
+	mutex_lock(&dev->control);
+	err = abuse_disk_create(dev);
+	if (err)
+		goto out_unlock;
+	err = add_node(dev);
+	if (err)
+		goto out_disk;
+	set_state(dev, ABUSE_S_EMPTY);
+	err = abuse_disk_start(dev);
+	if (err)
+		goto out_node;
+	mutex_unlock(&dev->control);
+	return 0;
+
+out_node:
+	set_state(dev, ABUSE_S_DYING);
+	device_unregister(dev->node);
+out_disk:
+	abuse_disk_destroy(dev);
+out_unlock:
+	mutex_unlock(&dev->control);
+	return err;
+}
+
+/*
+ * Ends every request, now and for good: the state that refuses new ones has been
+ * set. Then nothing of ours can wait for a server any more.
+ */
+void abuse_device_end_all(struct abuse_device *dev)
+{
+	lockdep_assert_held(&dev->control);
+	abuse_fail_all(dev);
+	wake_up_interruptible_all(&dev->fetch_wait);
+	wake_up_interruptible_poll(&dev->poll_wait, EPOLLHUP | EPOLLERR);
+	wait_event(dev->doomed_wait, !atomic_read(&dev->nr_doomed));
+	cancel_work_sync(&dev->ready_work);
+	cancel_delayed_work_sync(&dev->expire_work);
+}
+
+/* The opposite of start. -EBUSY: the disk is open. */
+int abuse_device_stop(struct abuse_device *dev)
+{
+	bool was_up;
+	int err = 0;
+
+	if (mutex_lock_killable(&dev->control))
+		return -EINTR;
+	spin_lock(&dev->lock);
+	was_up = dev->state == ABUSE_S_UP;
+	if (dev->openers)
+		err = -EBUSY;
+	else if (dev->state == ABUSE_S_DYING)
+		err = -ENODEV;
+	else
+		dev->state = ABUSE_S_DYING;
+	spin_unlock(&dev->lock);
+	if (err) {
+		mutex_unlock(&dev->control);
+		return err;
+	}
+	abuse_device_end_all(dev);
+	abuse_disk_stop(dev);
+	device_unregister(dev->node);
+	abuse_disk_destroy(dev);
+	mutex_unlock(&dev->control);
+	if (was_up)
+		module_put(THIS_MODULE);
+	return 0;
+}
+
+/* ---- the first server ------------------------------------------------------------ */
+
+/* Reads the disk, so it is a worker's: the server that waits must not. */
+static void is_served_work(struct work_struct *work)
+{
+	struct abuse_device *dev = container_of(work, struct abuse_device,
+						ready_work);
+
+	abuse_disk_event(dev, "ready");
+	if (!abuse_max_part || !READ_ONCE(dev->sealed))
+		return;
+	abuse_disk_suppress_scan(dev->disk, false);
+	WRITE_ONCE(dev->scanner, current);
+	abuse_disk_scan(dev->disk);
+	WRITE_ONCE(dev->scanner, NULL);
+}
+
+/* A server looks for work: the device is ready, and its partitions are read. */
+void abuse_device_is_served(struct abuse_server *srv)
+{
+	struct abuse_device *dev = srv->dev;
+
+	if (likely(READ_ONCE(dev->ready)))
+		return;
+	spin_lock(&dev->lock);
+	if (dev->state == ABUSE_S_UP && !dev->ready &&
+	    (!srv->epoch || srv->epoch == dev->epoch)) {
+		dev->ready = true;
+		/* It may wait for a server, and time-outs must not wait for it. */
+		queue_work(abuse_patient_wq, &dev->ready_work);
+	}
+	spin_unlock(&dev->lock);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The block layer's side of a device: tag set, disk, limits, open and release,
+ * events. Entered by device.c; requests go to submit.c.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/kobject.h>
+#include <linux/module.h>
+
+#include "abuse.h"
+
+/* blk-mq asks about a request this often; abuse_rq_timeout() declines. */
+#define ABUSE_RQ_TIMEOUT	(3600 * HZ)
+/* Share of the dirty page cache that a user's device may fill, in per cent. */
+#define ABUSE_USER_DIRTY	1
+
+static bool may_open(const struct abuse_device *dev)
+{
+	return !abuse_device_is_users(dev) ||
+	       uid_eq(current_euid(), dev->owner) || capable(CAP_SYS_ADMIN);
+}
+
+/*
+ * The disk may outlive its device by a moment: only the index knows. Our own
+ * scan does not count as an opener, or REMOVE could not stop it.
+ */
+static ABUSE_BLK_OPEN(abuse_open, disk, mode)
+{
+	struct abuse_device *dev;
+	int err = 0;
+
+	dev = abuse_index_get(disk->first_minor >> abuse_minor_shift);
+	if (!dev)
+		return -ENXIO;
+	if (!may_open(dev)) {
+		err = -EACCES;
+	} else {
+		spin_lock(&dev->lock);
+		if (dev->state == ABUSE_S_DYING || dev->disk != disk)
+			err = -ENXIO;
+		else if (dev->scanner != current)
+			dev->openers++;
+		spin_unlock(&dev->lock);
+	}
+	abuse_device_put(dev);
+	return err;
+}
+
+static ABUSE_BLK_RELEASE(abuse_release, disk)
+{
+	struct abuse_device *dev = disk->private_data;
+
+	spin_lock(&dev->lock);
+	if (dev->scanner != current)
+		dev->openers--;
+	spin_unlock(&dev->lock);
+}
+
+static const struct block_device_operations abuse_disk_ops = {
+	.owner		= THIS_MODULE,
+	.open		= abuse_open,
+	.release	= abuse_release,
+};
+
+static u64 within_chunk(const struct abuse_params *params, u64 bytes)
+{
+	return params->chunk ? min_t(u64, bytes, params->chunk) : bytes;
+}
+
+static void fill_limits(struct queue_limits *lim,
+			const struct abuse_params *params)
+{
+	lim->logical_block_size = params->logical_block_size;
+	lim->physical_block_size = params->physical_block_size;
+	lim->io_min = params->io_min;
+	lim->io_opt = params->io_opt;
+	lim->max_hw_sectors = params->max_request >> SECTOR_SHIFT;
+	lim->max_segments = ABUSE_MAX_VECS;
+	lim->max_segment_size = UINT_MAX;
+	lim->chunk_sectors = params->chunk >> SECTOR_SHIFT;
+	/* Large discards are split at multiples of the granularity. */
+	lim->max_hw_discard_sectors =
+		within_chunk(params, params->max_discard) >> SECTOR_SHIFT;
+	lim->discard_granularity = max(params->discard_granularity,
+				       params->max_discard ? params->chunk : 0);
+	lim->max_write_zeroes_sectors =
+		within_chunk(params, params->max_write_zeroes) >> SECTOR_SHIFT;
+	abuse_limits_wzeroes_unmap(lim, params->features & ABUSE_F_DISCARD);
+	lim->features &= ~(BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA |
+			   BLK_FEAT_ROTATIONAL);
+	if (params->features & ABUSE_F_WRITE_CACHE)
+		lim->features |= BLK_FEAT_WRITE_CACHE;
+	if (params->features & ABUSE_F_FUA)
+		lim->features |= BLK_FEAT_FUA;
+	if (params->features & ABUSE_F_ROTATIONAL)
+		lim->features |= BLK_FEAT_ROTATIONAL;
+}
+
+/* Of an empty disk: the queue has nothing that a freeze could wait for. */
+int abuse_disk_set_limits(struct abuse_device *dev,
+			  const struct abuse_params *params)
+{
+	struct request_queue *q = dev->disk->queue;
+	struct queue_limits lim;
+
+	lockdep_assert_held(&dev->control);
+	lim = queue_limits_start_update(q);
+	fill_limits(&lim, params);
+	return queue_limits_commit_update_frozen(q, &lim);
+}
+
+static int alloc_tag_set(struct abuse_device *dev)
+{
+	struct blk_mq_tag_set *set = &dev->tag_set;
+	int err;
+
+	set->ops = &abuse_mq_ops;
+	set->nr_hw_queues = dev->hw_queues;
+	set->queue_depth = dev->depth;
+	set->numa_node = NUMA_NO_NODE;
+	set->timeout = ABUSE_RQ_TIMEOUT;
+	set->driver_data = dev;
+	/* STACKING: a CPU that goes offline must not wait for a server. */
+	set->flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_STACKING |
+		     BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+	err = blk_mq_alloc_tag_set(set);
+	if (err)
+		return err;
+	/* No more queues than processors, and what memory allows. */
+	dev->hw_queues = set->nr_hw_queues;
+	dev->depth = set->queue_depth;
+	dev->nr_slots = dev->hw_queues * dev->depth;
+	return 0;
+}
+
+/* Until set-up says otherwise. */
+static const struct abuse_params empty_params = {
+	.logical_block_size	= SECTOR_SIZE,
+	.physical_block_size	= SECTOR_SIZE,
+	.io_min			= SECTOR_SIZE,
+	.max_request		= ABUSE_MAX_REQUEST,
+};
+
+int abuse_disk_create(struct abuse_device *dev)
+{
+	struct queue_limits lim = { };
+	struct gendisk *disk;
+	int err;
+
+	err = alloc_tag_set(dev);
+	if (err)
+		return err;
+	fill_limits(&lim, &empty_params);
+	disk = abuse_alloc_disk(&dev->tag_set, &lim, dev,
+				1 << abuse_minor_shift);
+	if (IS_ERR(disk)) {
+		blk_mq_free_tag_set(&dev->tag_set);
+		return PTR_ERR(disk);
+	}
+	disk->major = abuse_block_major;
+	disk->first_minor = dev->number << abuse_minor_shift;
+	disk->fops = &abuse_disk_ops;
+	disk->private_data = dev;
+	snprintf(disk->disk_name, sizeof(disk->disk_name), "abuse%u",
+		 dev->number);
+	if (!abuse_max_part)
+		abuse_disk_no_part(disk);
+	abuse_disk_suppress_scan(disk, true);
+	dev->disk = disk;
+	return 0;
+}
+
+int abuse_disk_start(struct abuse_device *dev)
+{
+	int err;
+
+	if (abuse_device_is_users(dev)) {
+		err = abuse_disk_limit_dirty(dev->disk, ABUSE_USER_DIRTY);
+		if (err)
+			return err;
+	}
+	return device_add_disk(dev->node, dev->disk, NULL);
+}
+
+/* Every request has ended and no new one is let in. */
+void abuse_disk_stop(struct abuse_device *dev)
+{
+	del_gendisk(dev->disk);
+}
+
+void abuse_disk_destroy(struct abuse_device *dev)
+{
+	abuse_put_disk(dev->disk);
+	blk_mq_free_tag_set(&dev->tag_set);
+}
+
+/* A change event with ABUSE_STATE= up, ready or empty, for udev and listeners. */
+void abuse_disk_event(struct abuse_device *dev, const char *state)
+{
+	char property[32];
+	char *env[] = { property, NULL };
+
+	snprintf(property, sizeof(property), "ABUSE_STATE=%s", state);
+	kobject_uevent_env(&disk_to_dev(dev->disk)->kobj, KOBJ_CHANGE, env);
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a device is between birth and death: set-up, live changes, reset. Entered by
+ * the calls of a server; the limits are disk.c's, the checks params.c's, and the
+ * requests that a reset finds are recover.c's.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/timekeeping.h>
+
+#include "abuse.h"
+
+/*
+ * dev->control for a call of srv, which may have slept since it was checked, while
+ * the device was sealed: -EINTR, -ENODEV, -EPERM.
+ */
+static int control_lock(struct abuse_server *srv)
+{
+	int err;
+
+	if (mutex_lock_killable(&srv->dev->control))
+		return -EINTR;
+	err = abuse_server_check(srv);
+	if (err)
+		mutex_unlock(&srv->dev->control);
+	return err;
+}
+
+/* ---- set-up ----------------------------------------------------------------- */
+
+static u64 timeout_ns(const struct abuse_params *params)
+{
+	return params->timeout < 0 ? 0 : params->timeout;
+}
+
+/* One user's silence must not stop everybody's sync. */
+static int check_user_timeout(const struct abuse_device *dev,
+			      struct abuse_params *params, bool live)
+{
+	s64 most = (s64)abuse_user_timeout * NSEC_PER_SEC;
+
+	if (!abuse_device_is_users(dev) || !most)
+		return 0;
+	if (!params->timeout && !live)
+		params->timeout = most;
+	if (!params->timeout || capable(CAP_SYS_ADMIN))
+		return 0;
+	return params->timeout < 0 || params->timeout > most ? -EPERM : 0;
+}
+
+static const u8 no_uuid[sizeof_field(struct abuse_params, uuid)];
+
+static bool has_identity(const struct abuse_params *params)
+{
+	return params->name[0] ||
+	       memcmp(params->uuid, no_uuid, sizeof(no_uuid));
+}
+
+/* A name or UUID is given once. */
+static int check_identity(const struct abuse_device *dev,
+			  struct abuse_params *params)
+{
+	const struct abuse_params *now = &dev->params;
+	int err = 0;
+
+	if (has_identity(params))
+		err = abuse_index_check_identity(dev, params->name,
+						 params->uuid);
+	if (err)
+		return err;
+	if (!params->name[0])
+		memcpy(params->name, now->name, sizeof(params->name));
+	else if (now->name[0] && strcmp(now->name, params->name))
+		return -EBUSY;
+	if (!memcmp(params->uuid, no_uuid, sizeof(no_uuid)))
+		memcpy(params->uuid, now->uuid, sizeof(params->uuid));
+	else if (memcmp(now->uuid, no_uuid, sizeof(no_uuid)) &&
+		 memcmp(now->uuid, params->uuid, sizeof(no_uuid)))
+		return -EBUSY;
+	return 0;
+}
+
+static int check_seal(const struct abuse_params *params, kuid_t *uid)
+{
+	*uid = GLOBAL_ROOT_UID;
+	if (!(params->flags & ABUSE_PARAMS_SEALED))
+		return 0;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	*uid = make_kuid(current_user_ns(), params->seal_uid);
+	return uid_valid(*uid) ? 0 : -EINVAL;
+}
+
+static void come_up(struct abuse_server *srv, const struct abuse_params *params,
+		    kuid_t seal_uid)
+{
+	struct abuse_device *dev = srv->dev;
+
+	spin_lock(&dev->lock);
+	dev->params = *params;
+	dev->features = params->features;
+	dev->queue_limit = params->queue_limit;
+	dev->timeout_ns = timeout_ns(params);
+	dev->seal_uid = seal_uid;
+	dev->sealed = params->flags & ABUSE_PARAMS_SEALED;
+	dev->ready = false;
+	dev->lapsed = false;
+	dev->seen_ns = ktime_get_ns();
+	dev->nr_served = 0;
+	dev->nr_errors = 0;
+	dev->nr_returned = 0;
+	srv->epoch = ++dev->epoch;
+	dev->state = ABUSE_S_UP;
+	spin_unlock(&dev->lock);
+}
+
+static int set_up(struct abuse_server *srv, struct abuse_params *params)
+{
+	struct abuse_device *dev = srv->dev;
+	bool read_only = params->flags & ABUSE_PARAMS_READ_ONLY;
+	kuid_t seal_uid;
+	int err;
+
+	err = check_user_timeout(dev, params, false);
+	if (!err)
+		err = abuse_params_complete(params, dev->nr_slots, PAGE_SIZE);
+	if (!err)
+		err = check_seal(params, &seal_uid);
+	if (!err)
+		err = check_identity(dev, params);
+	if (!err)
+		err = abuse_claim_disk(dev->disk, dev);
+	if (err)
+		return err;
+
+	/* Empty: what this still reads or writes fails at once. */
+	err = abuse_disk_changed(dev->disk, true);
+	if (err)
+		goto out_unclaim;
+	err = abuse_disk_set_limits(dev, params);
+	if (err)
+		goto out_unclaim;
+	__module_get(THIS_MODULE);
+	abuse_disk_suppress_scan(dev->disk, true);
+	set_disk_ro(dev->disk, read_only);
+	come_up(srv, params, seal_uid);
+	set_capacity_and_notify(dev->disk, params->capacity >> SECTOR_SHIFT);
+out_unclaim:
+	abuse_unclaim_disk(dev->disk, dev);
+	if (!err)
+		abuse_disk_event(dev, "up");
+	return err;
+}
+
+/* ---- live changes -------------------------------------------------------------- */
+
+/* Mounted or not, with requests queued or not: nothing here may wait for them. */
+static int change(struct abuse_device *dev, const struct abuse_params *next)
+{
+	bool read_only = next->flags & ABUSE_PARAMS_READ_ONLY;
+	sector_t end = next->capacity >> SECTOR_SHIFT;
+
+	lockdep_assert_held(&dev->control);
+	if (read_only != !!get_disk_ro(dev->disk)) {
+		/* First, so that nobody claims it for writing meanwhile. */
+		set_disk_ro(dev->disk, read_only);
+		if (read_only && abuse_disk_has_holder(dev->disk)) {
+			set_disk_ro(dev->disk, false);
+			return -EBUSY;
+		}
+	}
+	spin_lock(&dev->lock);
+	dev->params = *next;
+	dev->queue_limit = next->queue_limit;
+	dev->timeout_ns = timeout_ns(next);
+	abuse_promote(dev);
+	spin_unlock(&dev->lock);
+	abuse_wake_servers(dev);
+	if (next->timeout > 0)
+		mod_delayed_work(abuse_wq, &dev->expire_work, 0);
+
+	if (end != get_capacity(dev->disk)) {
+		set_capacity_and_notify(dev->disk, end);
+		abuse_fail_beyond(dev, end);
+	}
+	return 0;
+}
+
+static int change_live(struct abuse_device *dev, struct abuse_params *next)
+{
+	int err;
+
+	err = check_user_timeout(dev, next, true);
+	if (!err)
+		err = abuse_params_merge(&dev->params, next, dev->nr_slots);
+	return err ? err : change(dev, next);
+}
+
+/* SET_STATUS with RECONNECT. -ENXIO: the device is empty, set it up. */
+int abuse_device_reconnect(struct abuse_server *srv,
+			   const struct abuse_params *params)
+{
+	struct abuse_device *dev = srv->dev;
+	struct abuse_params next;
+	int err;
+
+	err = control_lock(srv);
+	if (err)
+		return err;
+	next = dev->params;
+	if (dev->state == ABUSE_S_EMPTY) {
+		err = -ENXIO;
+	} else if (params->capacity != next.capacity ||
+		   params->logical_block_size != next.logical_block_size ||
+		   params->queue_limit > dev->nr_slots) {
+		err = -EINVAL;
+	} else {
+		next.queue_limit = params->queue_limit;
+		next.flags &= ~ABUSE_PARAMS_READ_ONLY;
+		next.flags |= params->flags;
+		err = change(dev, &next);
+	}
+	mutex_unlock(&dev->control);
+	return err;
+}
+
+static int set_up_or_change(struct abuse_server *srv,
+			    struct abuse_params *params, bool live)
+{
+	struct abuse_device *dev = srv->dev;
+	int err;
+
+	err = control_lock(srv);
+	if (err)
+		return err;
+	if (dev->state == ABUSE_S_EMPTY)
+		err = set_up(srv, params);
+	else
+		err = live ? change_live(dev, params) : -EBUSY;
+	mutex_unlock(&dev->control);
+	return err;
+}
+
+/*
+ * Sets an empty device up; live: or changes one that is up, else that is -EBUSY.
+ * params is completed with what holds then. Who brings a name needs the index.
+ */
+int abuse_device_set_up(struct abuse_server *srv, struct abuse_params *params,
+			bool live)
+{
+	bool named = has_identity(params);
+	int err;
+
+	if (named && mutex_lock_killable(&abuse_index_lock))
+		return -EINTR;
+	err = set_up_or_change(srv, params, live);
+	if (named)
+		mutex_unlock(&abuse_index_lock);
+	return err;
+}
+
+/* ---- reset --------------------------------------------------------------------- */
+
+/* PUT_BIO with DEVICE_FAILURE: the device stays up. */
+int abuse_device_fail(struct abuse_server *srv)
+{
+	int err = control_lock(srv);
+
+	if (err)
+		return err;
+	abuse_fail_all(srv->dev);
+	mutex_unlock(&srv->dev->control);
+	return 0;
+}
+
+/* The hammer: needs no claim and waits for nobody's answer. */
+int abuse_device_reset(struct abuse_server *srv)
+{
+	struct abuse_device *dev = srv->dev;
+	bool was_up;
+	int err;
+
+	err = control_lock(srv);
+	if (err)
+		return err;
+	spin_lock(&dev->lock);
+	was_up = dev->state == ABUSE_S_UP;
+	dev->state = ABUSE_S_EMPTY;
+	spin_unlock(&dev->lock);
+	if (!was_up)
+		goto out_unlock;
+
+	abuse_device_end_all(dev);
+	/* With a partition open its table stays, and its I/O fails. */
+	abuse_disk_changed(dev->disk, true);
+	set_capacity_and_notify(dev->disk, 0);
+	abuse_disk_suppress_scan(dev->disk, true);
+	set_disk_ro(dev->disk, false);
+	spin_lock(&dev->lock);
+	dev->sealed = false;
+	dev->ready = false;
+	dev->nr_errors = 0;
+	spin_unlock(&dev->lock);
+	abuse_disk_event(dev, "empty");
+	module_put(THIS_MODULE);
+out_unlock:
+	mutex_unlock(&dev->control);
+	return 0;
+}
