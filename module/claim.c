@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A claim: one call has one request to itself for as long as it copies. It
+ * neither faults nor sleeps meanwhile; to fault pages in it gives the request
+ * back, and takes it again by its id, if it is still there. complete.c and
+ * legacy.c enter here.
+ */
+#include "abuse.h"
+
+static int claim_held(struct abuse_claim *claim)
+{
+	struct abuse_slot *slot;
+	u64 word;
+
+	slot = abuse_slot_find(claim->srv->dev, claim->id, &word);
+	if (!slot || abuse_word_state(word) != ABUSE_HELD ||
+	    READ_ONCE(slot->holder) != claim->srv ||
+	    !abuse_slot_move(slot, word, ABUSE_CLAIMED_HELD))
+		return -ESTALE;
+	claim->slot = slot;
+	return 0;
+}
+
+/* The pending request that claim->id names; errors of abuse_claim(). */
+int abuse_find_pending(const struct abuse_claim *claim,
+		       struct abuse_slot **slot)
+{
+	struct abuse_device *dev = claim->srv->dev;
+	u64 word;
+	int err;
+
+	lockdep_assert_held(&dev->lock);
+	err = abuse_server_check(claim->srv);
+	if (err)
+		return err;
+	*slot = abuse_slot_find(dev, claim->id, &word);
+	if (!*slot)
+		return -ENOMSG;
+	switch (abuse_word_state(word)) {
+	case ABUSE_HELD:
+	case ABUSE_CLAIMED_HELD:
+		return -EBUSY;
+	case ABUSE_PENDING:
+		return (*slot)->visible ? 0 : -ENOMSG;
+	default:
+		return -ENOMSG;
+	}
+}
+
+static int claim_pending(struct abuse_claim *claim)
+{
+	struct abuse_device *dev = claim->srv->dev;
+	struct abuse_slot *slot;
+	int err;
+
+	spin_lock(&dev->lock);
+	err = abuse_find_pending(claim, &slot);
+	if (!err) {
+		list_del_init(&slot->node);
+		abuse_slot_move_sure(slot, ABUSE_CLAIMED_PENDING);
+		claim->slot = slot;
+	}
+	spin_unlock(&dev->lock);
+	return err;
+}
+
+/*
+ * Takes the request that claim->id names. -ESTALE (held), -ENOMSG (pending): it
+ * is not there or not the caller's to answer; -EBUSY: pending was asked for
+ * and somebody holds it.
+ */
+int abuse_claim(struct abuse_claim *claim)
+{
+	claim->slot = NULL;
+	return claim->held ? claim_held(claim) : claim_pending(claim);
+}
+
+/* Its claimer came to give it back: nobody wants it any more. */
+static void end_doomed(struct abuse_device *dev, struct abuse_slot *slot)
+{
+	struct abuse_tally tally = { .failed = 1 };
+	struct request *rq = slot->rq;
+
+	abuse_slot_move_sure(slot, ABUSE_FREE);
+	abuse_end(rq, EIO);
+	abuse_account(dev, &tally);
+	if (atomic_dec_and_test(&dev->nr_doomed))
+		wake_up(&dev->doomed_wait);
+}
+
+/* Gives the request back, unanswered. False: it was doomed, and is ended. */
+bool abuse_unclaim(struct abuse_claim *claim)
+{
+	struct abuse_device *dev = claim->srv->dev;
+	struct abuse_slot *slot = claim->slot;
+	u64 word = abuse_slot_word(slot);
+	bool back = false;
+
+	claim->slot = NULL;
+	switch (abuse_word_state(word)) {
+	case ABUSE_CLAIMED_HELD:
+		back = abuse_slot_move(slot, word, ABUSE_HELD);
+		break;
+	case ABUSE_CLAIMED_PENDING:
+		spin_lock(&dev->lock);
+		back = abuse_slot_move(slot, word, ABUSE_PENDING);
+		if (back)
+			abuse_queue_front(dev, slot);
+		spin_unlock(&dev->lock);
+		if (back)
+			abuse_wake_servers(dev);
+		break;
+	default:
+		break;
+	}
+	if (!back)
+		end_doomed(dev, slot);
+	return back;
+}
+
+/*
+ * Copies the whole payload of a claimed request. 0: done and still claimed.
+ * Else the claim is gone: -EFAULT and -EINTR (a fatal signal) leave the request
+ * where it was, other errors are those of abuse_claim().
+ */
+int abuse_claim_copy(struct abuse_claim *claim, struct abuse_copy *copy)
+{
+	int err;
+
+	while (!abuse_copy_some(copy, claim->slot->rq)) {
+		if (!abuse_unclaim(claim))
+			return claim->held ? -ESTALE : -ENOMSG;
+		if (claim->tally)
+			abuse_account(claim->srv->dev, claim->tally);
+		err = abuse_copy_fault_in(copy);
+		if (!err)
+			err = abuse_claim(claim);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Ends a claimed request. False: it was doomed, and ended with EIO instead. */
+bool abuse_claim_end(struct abuse_claim *claim, u32 error)
+{
+	struct abuse_slot *slot = claim->slot;
+	u64 word = abuse_slot_word(slot);
+	struct request *rq = slot->rq;
+
+	claim->slot = NULL;
+	if (abuse_word_state(word) == ABUSE_DOOMED ||
+	    !abuse_slot_move(slot, word, ABUSE_FREE)) {
+		end_doomed(claim->srv->dev, slot);
+		return false;
+	}
+	abuse_end(rq, error);
+	if (error)
+		claim->tally->failed++;
+	else
+		claim->tally->served++;
+	return true;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Bytes between the pages of a request and a server's memory. claim.c enters
+ * with a claimed request and page faults are off while it is touched; between
+ * two tries, without the claim, pages are faulted in. Knows no states or lists.
+ */
+#include <linux/bio.h>
+#include <linux/compat.h>
+#include <linux/highmem.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "abuse.h"
+
+/* Pages taken away again as fast as they are faulted in: give up some day. */
+#define ABUSE_MAX_STALLS	1000
+
+/* A 32-bit compiler sign-extends addresses into 64-bit fields. */
+void __user *abuse_user_ptr(u64 address)
+{
+	if (in_compat_syscall())
+		return (void __user *)(unsigned long)(u32)address;
+	return u64_to_user_ptr(address);
+}
+
+/* Of the iovecs, which the caller keeps; -EFAULT if one is not user memory. */
+int abuse_copy_init(struct abuse_copy *copy, bool to_server,
+		    const struct iovec *iov, unsigned int nr_iov)
+{
+	unsigned int i;
+
+	memset(copy, 0, sizeof(*copy));
+	copy->to_server = to_server;
+	copy->iov = iov;
+	copy->nr_iov = nr_iov;
+	for (i = 0; i < nr_iov; i++) {
+		if (!access_ok(iov[i].iov_base, iov[i].iov_len))
+			return -EFAULT;
+		copy->len += iov[i].iov_len;
+	}
+	iov_iter_init(&copy->iter, to_server ? ITER_DEST : ITER_SOURCE, iov,
+		      nr_iov, copy->len);
+	return 0;
+}
+
+/* A segment from the byte at skip; true when the whole rest of it was copied. */
+static bool copy_segment(struct abuse_copy *copy, const struct bio_vec *bv,
+			 size_t skip)
+{
+	size_t len = bv->bv_len - skip, n;
+
+	if (copy->to_server) {
+		n = copy_page_to_iter(bv->bv_page, bv->bv_offset + skip, len,
+				      &copy->iter);
+	} else {
+		n = copy_page_from_iter(bv->bv_page, bv->bv_offset + skip, len,
+					&copy->iter);
+		flush_dcache_page(bv->bv_page);
+	}
+	copy->done += n;
+	return n == len;
+}
+
+static void copy_segments(struct abuse_copy *copy, struct request *rq)
+{
+	struct req_iterator iter;
+	size_t skip = copy->done;
+	struct bio_vec bv;
+
+	rq_for_each_segment(bv, rq, iter) {
+		if (skip >= bv.bv_len) {
+			skip -= bv.bv_len;
+			continue;
+		}
+		if (!copy_segment(copy, &bv, skip))
+			return;
+		skip = 0;
+	}
+}
+
+/* Goes on where it stopped, without faulting; true when all is copied. */
+bool abuse_copy_some(struct abuse_copy *copy, struct request *rq)
+{
+	pagefault_disable();
+	copy_segments(copy, rq);
+	pagefault_enable();
+	return copy->done == copy->len;
+}
+
+/* The rest of the server's piece in which the copy stopped. */
+static struct iovec stopped_in(const struct abuse_copy *copy)
+{
+	struct iovec rest = copy->iov[0];
+	size_t skip = copy->done;
+	unsigned int i;
+
+	for (i = 0; i < copy->nr_iov; i++) {
+		rest = copy->iov[i];
+		if (skip < rest.iov_len)
+			break;
+		skip -= rest.iov_len;
+	}
+	rest.iov_base += skip;
+	rest.iov_len -= skip;
+	return rest;
+}
+
+/* May sleep for ever, killably (-EINTR): the caller holds no claim, no lock. */
+int abuse_copy_fault_in(struct abuse_copy *copy)
+{
+	struct iovec rest = stopped_in(copy);
+	size_t left;
+
+	if (copy->done != copy->stalled_at)
+		copy->stalls = 0;
+	copy->stalled_at = copy->done;
+	if (++copy->stalls > ABUSE_MAX_STALLS)
+		return -EFAULT;
+
+	/* Reading makes a stack grow, which the next line alone does not. */
+	if (copy->to_server)
+		abuse_fault_in(rest.iov_base, rest.iov_len, false);
+	left = abuse_fault_in(rest.iov_base, rest.iov_len, copy->to_server);
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (left == rest.iov_len)
+		return -EFAULT;
+	cond_resched();
+	return 0;
+}
+
+void abuse_copy_zero(struct request *rq)
+{
+	struct bio *bio;
+
+	__rq_for_each_bio(bio, rq)
+		zero_fill_bio(bio);
+}

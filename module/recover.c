@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Nobody answers: what a dead server held goes back to the queue, what was reset,
+ * removed, cut off or waited too long ends with EIO. Entered by server.c when a
+ * descriptor or its process goes, by device.c, and by the time-out work.
+ */
+#include <linux/list_sort.h>
+#include <linux/timekeeping.h>
+
+#include "abuse.h"
+#include "trace.h"
+
+/* While they were held the device may have shrunk. */
+static void came_back(struct abuse_device *dev)
+{
+	u64 capacity;
+
+	spin_lock(&dev->lock);
+	capacity = dev->params.capacity;
+	spin_unlock(&dev->lock);
+	abuse_fail_beyond(dev, capacity >> SECTOR_SHIFT);
+	abuse_wake_servers(dev);
+}
+
+/* What was fetched but could not be delivered: back to the front, in order. */
+void abuse_return(struct abuse_server *srv, const struct abuse_request *requests,
+		  unsigned int n)
+{
+	struct abuse_device *dev = srv->dev;
+	struct abuse_slot *slot;
+	u64 word;
+
+	if (!n)
+		return;
+	spin_lock(&dev->lock);
+	while (n--) {
+		slot = abuse_slot_find(dev, requests[n].id, &word);
+		if (slot && abuse_word_state(word) == ABUSE_HELD &&
+		    slot->holder == srv &&
+		    abuse_slot_move(slot, word, ABUSE_PENDING))
+			abuse_queue_front(dev, slot);
+	}
+	spin_unlock(&dev->lock);
+	came_back(dev);
+}
+
+static int later(void *priv, const struct list_head *a,
+		 const struct list_head *b)
+{
+	return list_entry(a, struct abuse_slot, node)->seq >
+	       list_entry(b, struct abuse_slot, node)->seq;
+}
+
+/*
+ * All that a descriptor holds, to the front, in order of arrival. No call is
+ * under way on it: its last reference or its address space is gone.
+ */
+void abuse_return_all(struct abuse_server *srv)
+{
+	struct abuse_device *dev = srv->dev;
+	struct abuse_slot *slot, *next;
+	unsigned int n = 0;
+	LIST_HEAD(back);
+	u64 word;
+	u32 i;
+
+	spin_lock(&dev->lock);
+	for (i = 0; i < dev->nr_slots; i++) {
+		slot = &dev->slots[i];
+		word = abuse_slot_word(slot);
+		if (READ_ONCE(slot->holder) != srv)
+			continue;
+		WARN_ON_ONCE(abuse_word_state(word) == ABUSE_CLAIMED_HELD);
+		if (abuse_word_state(word) == ABUSE_HELD &&
+		    abuse_slot_move(slot, word, ABUSE_PENDING)) {
+			list_add_tail(&slot->node, &back);
+			n++;
+		}
+	}
+	list_sort(NULL, &back, later);
+	list_for_each_entry_safe_reverse(slot, next, &back, node) {
+		list_del(&slot->node);
+		abuse_queue_front(dev, slot);
+	}
+	dev->nr_returned += n;
+	spin_unlock(&dev->lock);
+	if (n)
+		came_back(dev);
+}
+
+struct sweep {
+	bool (*wants)(const struct abuse_slot *slot, const struct sweep *sweep);
+	sector_t end;
+	u64 before_ns;
+};
+
+/*
+ * Takes what a sweep wants from whoever has it, onto the list ended; what is being
+ * copied right now is doomed, and its claimer ends it.
+ */
+static void sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
+		       const struct sweep *sweep, struct list_head *ended)
+{
+	u64 word;
+
+	lockdep_assert_held(&dev->lock);
+	for (;;) {
+		word = abuse_slot_word(slot);
+		switch (abuse_word_state(word)) {
+		case ABUSE_PENDING:
+			if (!sweep->wants(slot, sweep))
+				return;
+			abuse_slot_move_sure(slot, ABUSE_FREE);
+			list_move_tail(&slot->node, ended);
+			break;
+		case ABUSE_HELD:
+			if (!sweep->wants(slot, sweep))
+				return;
+			if (!abuse_slot_move(slot, word, ABUSE_FREE))
+				continue;
+			list_add_tail(&slot->node, ended);
+			break;
+		case ABUSE_CLAIMED_PENDING:
+		case ABUSE_CLAIMED_HELD:
+			if (!sweep->wants(slot, sweep))
+				return;
+			atomic_inc(&dev->nr_doomed);
+			if (abuse_slot_move(slot, word, ABUSE_DOOMED))
+				return;
+			if (atomic_dec_and_test(&dev->nr_doomed))
+				wake_up(&dev->doomed_wait);
+			continue;
+		default:
+			return;
+		}
+		trace_abuse_answered(dev, slot, EIO);
+		if (slot->visible)
+			dev->nr_visible--;
+		else
+			dev->nr_backlog--;
+		dev->nr_errors++;
+		return;
+	}
+}
+
+static void sweep(struct abuse_device *dev, const struct sweep *sweep)
+{
+	struct abuse_slot *slot, *next;
+	LIST_HEAD(ended);
+	u32 i;
+
+	spin_lock(&dev->lock);
+	for (i = 0; i < dev->nr_slots; i++)
+		sweep_slot(dev, &dev->slots[i], sweep, &ended);
+	abuse_promote(dev);
+	spin_unlock(&dev->lock);
+	abuse_wake_servers(dev);
+
+	/* Once its request has ended a slot is used again at any moment. */
+	list_for_each_entry_safe(slot, next, &ended, node) {
+		list_del_init(&slot->node);
+		abuse_end(slot->rq, EIO);
+	}
+}
+
+static bool wants_all(const struct abuse_slot *slot, const struct sweep *sweep)
+{
+	return true;
+}
+
+/* Every request, held ones too. What is being copied may end a little later. */
+void abuse_fail_all(struct abuse_device *dev)
+{
+	const struct sweep all = { .wants = wants_all };
+
+	sweep(dev, &all);
+}
+
+static bool wants_beyond(const struct abuse_slot *slot,
+			 const struct sweep *sweep)
+{
+	return abuse_word_state(abuse_slot_word(slot)) == ABUSE_PENDING &&
+	       abuse_rq_ends_beyond(slot->rq, sweep->end);
+}
+
+/* Queued requests that a shrunken device no longer has room for. */
+void abuse_fail_beyond(struct abuse_device *dev, sector_t end)
+{
+	const struct sweep beyond = { .wants = wants_beyond, .end = end };
+
+	sweep(dev, &beyond);
+}
+
+static bool wants_old(const struct abuse_slot *slot, const struct sweep *sweep)
+{
+	return slot->queued_ns <= sweep->before_ns;
+}
+
+/*
+ * A user's device that no server looked after for so long fails as a whole, and at
+ * once, until one does: else each round of a sync would wait anew.
+ */
+static bool has_lapsed(const struct abuse_device *dev, u64 before_ns)
+{
+	u32 i;
+
+	lockdep_assert_held(&dev->lock);
+	if (!abuse_device_is_users(dev) || dev->seen_ns > before_ns)
+		return false;
+	for (i = 0; i < dev->nr_slots; i++)
+		if (abuse_word_state(abuse_slot_word(&dev->slots[i])) !=
+		    ABUSE_FREE && dev->slots[i].queued_ns <= before_ns)
+			return true;
+	return false;
+}
+
+/* Ends what waited longer than the time-out, and comes back for the next. */
+void abuse_expire(struct work_struct *work)
+{
+	struct abuse_device *dev = container_of(to_delayed_work(work),
+						struct abuse_device,
+						expire_work);
+	struct sweep old = { .wants = wants_old };
+	u64 now = ktime_get_ns(), timeout, oldest = now;
+	bool any = false;
+	u32 i;
+
+	spin_lock(&dev->lock);
+	timeout = dev->timeout_ns;
+	if (timeout && now > timeout) {
+		old.before_ns = now - timeout;
+		if (has_lapsed(dev, old.before_ns)) {
+			dev->lapsed = true;
+			old.wants = wants_all;
+		}
+	}
+	spin_unlock(&dev->lock);
+	if (!timeout)
+		return;
+	sweep(dev, &old);
+
+	spin_lock(&dev->lock);
+	for (i = 0; i < dev->nr_slots; i++) {
+		if (abuse_word_state(abuse_slot_word(&dev->slots[i])) ==
+		    ABUSE_FREE)
+			continue;
+		any = true;
+		oldest = min(oldest, dev->slots[i].queued_ns);
+	}
+	if (any && dev->timeout_ns)
+		queue_delayed_work(abuse_wq, &dev->expire_work,
+				   nsecs_to_jiffies(max(oldest + timeout, now) -
+						    now) + 1);
+	spin_unlock(&dev->lock);
+}

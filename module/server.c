@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The file operations of /dev/abctlN: a descriptor is a server's. Each call is
+ * checked for who makes it and handed to the file that knows it.
+ */
+#include <linux/capability.h>
+#include <linux/compat.h>
+#include <linux/cred.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "abuse.h"
+
+/* May this descriptor use its device now? -ENODEV, -EPERM. */
+int abuse_server_check(struct abuse_server *srv)
+{
+	const struct abuse_device *dev = srv->dev;
+
+	if (READ_ONCE(dev->state) == ABUSE_S_DYING)
+		return -ENODEV;
+	if (READ_ONCE(dev->sealed) && !srv->admin &&
+	    !uid_eq(srv->uid, dev->seal_uid))
+		return -EPERM;
+	return 0;
+}
+
+/*
+ * The process is gone before its files are: what it holds goes back now, so
+ * that it need not wait for itself when it closes its own disk. Also called by
+ * mmu_notifier_unregister() when the descriptor goes first.
+ */
+static void address_space_gone(struct mmu_notifier *notifier,
+			       struct mm_struct *mm)
+{
+	abuse_return_all(container_of(notifier, struct abuse_server, notifier));
+}
+
+static const struct mmu_notifier_ops abuse_mm_ops = {
+	.release = address_space_gone,
+};
+
+static int watch_address_space(struct abuse_server *srv, struct mm_struct *mm)
+{
+	int err;
+
+	srv->notifier.ops = &abuse_mm_ops;
+	if (mmap_write_lock_killable(mm))
+		return -EINTR;
+	err = __mmu_notifier_register(&srv->notifier, mm);
+	mmap_write_unlock(mm);
+	if (!err)
+		smp_store_release(&srv->mm, mm);
+	return err;
+}
+
+/* Binds a descriptor to the address space of its first exchange; else -EBUSY. */
+int abuse_server_bind(struct abuse_server *srv)
+{
+	struct mm_struct *mm = smp_load_acquire(&srv->mm);
+	int err = 0;
+
+	if (likely(mm))
+		return mm == current->mm ? 0 : -EBUSY;
+	if (!current->mm)
+		return -EINVAL;
+	if (mutex_lock_killable(&srv->bind_lock))
+		return -EINTR;
+	if (!srv->mm) {
+		err = watch_address_space(srv, current->mm);
+	} else if (srv->mm != current->mm) {
+		err = -EBUSY;
+	}
+	mutex_unlock(&srv->bind_lock);
+	return err;
+}
+
+/* A hand-made node of a number that does not exist yet makes the device. */
+static struct abuse_device *find_or_add(u32 number, int *err)
+{
+	struct abuse_device *dev = abuse_index_get(number);
+
+	*err = 0;
+	if (dev)
+		return dev;
+	*err = abuse_index_add_on_demand(number);
+	if (*err)
+		return NULL;
+	dev = abuse_index_get(number);
+	if (!dev)
+		*err = -ENODEV;
+	return dev;
+}
+
+/* An old node may stand for what is another user's device by now. */
+static bool may_serve(const struct abuse_server *srv)
+{
+	const struct abuse_device *dev = srv->dev;
+
+	return srv->admin || !abuse_device_is_users(dev) ||
+	       uid_eq(srv->uid, dev->owner) ||
+	       (READ_ONCE(dev->sealed) && uid_eq(srv->uid, dev->seal_uid));
+}
+
+static int open_device(struct abuse_device *dev, struct file *file)
+{
+	struct abuse_server *srv;
+
+	srv = kzalloc(sizeof(*srv), GFP_KERNEL);
+	if (!srv)
+		return -ENOMEM;
+	srv->dev = dev;
+	srv->uid = current_euid();
+	srv->admin = capable(CAP_SYS_ADMIN);
+	mutex_init(&srv->bind_lock);
+	if (!may_serve(srv)) {
+		kfree(srv);
+		return -EACCES;
+	}
+	file->private_data = srv;
+	return 0;
+}
+
+static int abuse_server_open(struct inode *inode, struct file *file)
+{
+	unsigned int noio = memalloc_noio_save();
+	struct abuse_device *dev;
+	int err;
+
+	dev = find_or_add(iminor(inode), &err);
+	if (dev) {
+		err = open_device(dev, file);
+		if (err)
+			abuse_device_put(dev);
+	}
+	memalloc_noio_restore(noio);
+	return err ? err : nonseekable_open(inode, file);
+}
+
+static int abuse_server_release(struct inode *inode, struct file *file)
+{
+	struct abuse_server *srv = file->private_data;
+
+	if (srv->mm)
+		mmu_notifier_unregister(&srv->notifier, srv->mm);
+	abuse_forget_handed(srv);
+	abuse_device_put(srv->dev);
+	kvfree(srv->handed);
+	kfree(srv);
+	return 0;
+}
+
+static __poll_t abuse_server_poll(struct file *file, poll_table *wait)
+{
+	struct abuse_server *srv = file->private_data;
+	struct abuse_device *dev = srv->dev;
+	int err;
+
+	poll_wait(file, &dev->poll_wait, wait);
+	err = abuse_server_check(srv);
+	if (err)
+		return err == -ENODEV ? EPOLLHUP | EPOLLERR : EPOLLERR;
+	abuse_device_is_served(srv);
+	return abuse_poll_ready(srv) ? EPOLLIN | EPOLLRDNORM | EPOLLMSG : 0;
+}
+
+static long set_poll(struct abuse_server *srv, unsigned long mode)
+{
+	if (mode > 1)
+		return -EINVAL;
+	WRITE_ONCE(srv->poll_mode, mode);
+	/* Who is in poll already must look again by the new rule. */
+	abuse_wake_servers(srv->dev);
+	return 0;
+}
+
+static long call(struct abuse_server *srv, unsigned int cmd, unsigned long arg)
+{
+	void __user *ptr = (void __user *)arg;
+
+	switch (cmd) {
+	case ABUSE_EXCHANGE:
+		return abuse_exchange(srv, ptr);
+	case ABUSE_GET_STATUS:
+		return abuse_get_status(srv, ptr);
+	case ABUSE_SET_STATUS:
+		return abuse_set_status(srv, ptr);
+	case ABUSE_SET_POLL:
+		return set_poll(srv, arg);
+	case ABUSE_RESET:
+		return abuse_device_reset(srv);
+	case ABUSE_GET_BIO:
+		return abuse_get_bio(srv, ptr);
+	case ABUSE_PUT_BIO:
+		return abuse_put_bio(srv, ptr);
+	case ABUSE_SET_PARAMS:
+		return abuse_set_params(srv, ptr);
+	case ABUSE_GET_PARAMS:
+		return abuse_get_params(srv, ptr);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* Memory that a call needs must not come from writing to its own disk. */
+static long abuse_server_ioctl(struct file *file, unsigned int cmd,
+			       unsigned long arg)
+{
+	struct abuse_server *srv = file->private_data;
+	unsigned int noio;
+	long ret;
+
+	ret = abuse_server_check(srv);
+	if (ret)
+		return ret;
+	noio = memalloc_noio_save();
+	ret = call(srv, cmd, arg);
+	memalloc_noio_restore(noio);
+	return ret;
+}
+
+#ifdef CONFIG_COMPAT
+static long abuse_server_compat_ioctl(struct file *file, unsigned int cmd,
+				      unsigned long arg)
+{
+	if (cmd == ABUSE_SET_POLL)
+		return abuse_server_ioctl(file, cmd, arg);
+	return abuse_server_ioctl(file, cmd, (unsigned long)compat_ptr(arg));
+}
+#endif
+
+const struct file_operations abuse_server_fops = {
+	.owner		= THIS_MODULE,
+	.open		= abuse_server_open,
+	.release	= abuse_server_release,
+	.poll		= abuse_server_poll,
+	.unlocked_ioctl	= abuse_server_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl	= abuse_server_compat_ioctl,
+#endif
+	.llseek		= noop_llseek,
+};
