@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can be read of a device below /sys/class/abuse/abctlN: state, owner and
+ * counters, one value a file. Read-only; changes nothing.
+ */
+#include <linux/cred.h>
+#include <linux/math64.h>
+#include <linux/sysfs.h>
+#include <linux/timekeeping.h>
+#include <linux/uidgid.h>
+
+#include "abuse.h"
+
+#define ABUSE_ATTRIBUTE(name, format, value)				\
+static ssize_t name##_show(struct device *node,				\
+			   struct device_attribute *attr, char *buf)	\
+{									\
+	struct abuse_device *dev = dev_get_drvdata(node);		\
+									\
+	return sysfs_emit(buf, format "\n", value);			\
+}									\
+static DEVICE_ATTR_RO(name)
+
+static const char *state_name(const struct abuse_device *dev)
+{
+	switch (READ_ONCE(dev->state)) {
+	case ABUSE_S_EMPTY:
+		return "empty";
+	case ABUSE_S_UP:
+		return "up";
+	default:
+		return "dying";
+	}
+}
+
+static bool is_up(const struct abuse_device *dev)
+{
+	return READ_ONCE(dev->state) == ABUSE_S_UP;
+}
+
+struct snapshot {
+	unsigned int queued;	/* unanswered and nobody's */
+	unsigned int held;
+	u64 oldest_ms;		/* age */
+};
+
+/* A hint, without the lock: anyone may ask as often as he likes. */
+static struct snapshot look(struct abuse_device *dev)
+{
+	u64 now = ktime_get_ns(), oldest = now;
+	struct snapshot t = { };
+	u32 i;
+
+	for (i = 0; i < dev->nr_slots; i++) {
+		switch (abuse_word_state(abuse_slot_word(&dev->slots[i]))) {
+		case ABUSE_FREE:
+			continue;
+		case ABUSE_HELD:
+		case ABUSE_CLAIMED_HELD:
+			t.held++;
+			break;
+		default:
+			t.queued++;
+		}
+		oldest = min(oldest, READ_ONCE(dev->slots[i].queued_ns));
+	}
+	t.oldest_ms = div_u64(now - oldest, NSEC_PER_MSEC);
+	return t;
+}
+
+ABUSE_ATTRIBUTE(state, "%s", state_name(dev));
+ABUSE_ATTRIBUTE(owner, "%u", from_kuid_munged(current_user_ns(), dev->owner));
+ABUSE_ATTRIBUTE(trusted, "%d", is_up(dev) && READ_ONCE(dev->sealed));
+ABUSE_ATTRIBUTE(ready, "%d", is_up(dev) && READ_ONCE(dev->ready));
+ABUSE_ATTRIBUTE(read_only, "%d", is_up(dev) &&
+		!!(READ_ONCE(dev->params.flags) & ABUSE_PARAMS_READ_ONLY));
+ABUSE_ATTRIBUTE(name, "%s", dev->params.name);
+ABUSE_ATTRIBUTE(uuid, "%pU", dev->params.uuid);
+ABUSE_ATTRIBUTE(queue_limit, "%u", is_up(dev) ? READ_ONCE(dev->queue_limit) : 0);
+ABUSE_ATTRIBUTE(hw_queues, "%u", dev->hw_queues);
+ABUSE_ATTRIBUTE(depth, "%u", dev->depth);
+ABUSE_ATTRIBUTE(queued, "%u", look(dev).queued);
+ABUSE_ATTRIBUTE(held, "%u", look(dev).held);
+ABUSE_ATTRIBUTE(oldest_ms, "%llu", look(dev).oldest_ms);
+ABUSE_ATTRIBUTE(served, "%llu", READ_ONCE(dev->nr_served));
+ABUSE_ATTRIBUTE(errors, "%llu", READ_ONCE(dev->nr_errors));
+ABUSE_ATTRIBUTE(returned, "%llu", READ_ONCE(dev->nr_returned));
+
+static struct attribute *abuse_attributes[] = {
+	&dev_attr_state.attr,
+	&dev_attr_owner.attr,
+	&dev_attr_trusted.attr,
+	&dev_attr_ready.attr,
+	&dev_attr_read_only.attr,
+	&dev_attr_name.attr,
+	&dev_attr_uuid.attr,
+	&dev_attr_queue_limit.attr,
+	&dev_attr_hw_queues.attr,
+	&dev_attr_depth.attr,
+	&dev_attr_queued.attr,
+	&dev_attr_held.attr,
+	&dev_attr_oldest_ms.attr,
+	&dev_attr_served.attr,
+	&dev_attr_errors.attr,
+	&dev_attr_returned.attr,
+	NULL,
+};
+
+static const struct attribute_group abuse_attribute_group = {
+	.attrs = abuse_attributes,
+};
+
+const struct attribute_group *abuse_attribute_groups[] = {
+	&abuse_attribute_group,
+	NULL,
+};
