@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * file: a regular file or block device. Writes go to it before they are
+ * answered, FLUSH and FUA wait for fdatasync; its size is the device's.
+ */
+#include "backend.h"
+#include "cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A new name is on disk only when its directory is. */
+static int sync_directory(const char *path)
+{
+	char *copy = strdup(path);
+	int fd, ret = -1;
+
+	fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (fd >= 0) {
+		ret = fsync(fd);
+		close(fd);
+	}
+	free(copy);
+	return ret;
+}
+
+static int file_create(const char *path, uint64_t size)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return failed(path, "cannot be made: %s", strerror(errno)), -1;
+	if (ftruncate(fd, (off_t)size) || fsync(fd) || sync_directory(path)) {
+		failed(path, "cannot be made %llu bytes long: %s",
+		       (unsigned long long)size, strerror(errno));
+		unlink(path);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Opened or made; reports and returns -1 on failure. */
+static int file_obtain(const struct target *target, const char *path)
+{
+	int fd = open(path, (target->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return failed(path, "cannot be opened: %s", strerror(errno)), -1;
+	if (target->is_up)
+		return failed(path, "is missing, but %s is up: give the file it was set "
+			      "up with, or 'abusectl reset %u' first",
+			      device_name(target->number), target->number), -1;
+	if (!target->size)
+		return failed(path, "does not exist; size= makes it"), -1;
+	return file_create(path, target->size);
+}
+
+static int file_check(struct target *target, const char *path, int fd)
+{
+	struct stat st;
+	off_t size;
+
+	if (fstat(fd, &st) || (size = lseek(fd, 0, SEEK_END)) < 0)
+		return failed(path, "cannot be examined: %s", strerror(errno));
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return failed(path, "is neither a regular file nor a block device");
+	if (S_ISBLK(st.st_mode) && st.st_rdev == target->disk)
+		return failed(path, "is the very disk to be served");
+	if (!target->size)
+		target->size = (uint64_t)size;
+	if (target->size != (uint64_t)size)
+		return failed(path, "has %lld bytes, %s %llu; %s makes them equal",
+			      (long long)size,
+			      target->is_up ? "the device" : "size= says",
+			      (unsigned long long)target->size,
+			      target->is_up ? "'abusectl resize' or 'truncate -s'" :
+					      "leaving size= out, or 'truncate -s',");
+
+	/* Not every file system can punch holes: ask beyond the end. */
+	if (S_ISREG(st.st_mode) && !target->read_only &&
+	    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, size, 4096))
+		target->features &= ~(ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES);
+	return EXIT_OK;
+}
+
+static int file_open(struct target *target, const char *path, void **store)
+{
+	int fd, ret;
+
+	if (!path || !*path)
+		return misused("file: needs a path, as in file:disk.img");
+	fd = file_obtain(target, path);
+	if (fd < 0)
+		return EXIT_FAILED;
+	ret = file_check(target, path, fd);
+	if (!ret) {
+		*store = store_alloc(fd);
+		if (!*store)
+			ret = failed(path, "out of memory");
+	}
+	if (ret)
+		close(fd);
+	return ret;
+}
+
+static void file_close(void *store, bool is_gone)
+{
+	(void)is_gone;
+	store_free(store);
+}
+
+const struct backend backend_file = {
+	.name = "file",
+	.args = "PATH",
+	.summary = "a file (made with size=) or block device",
+	.features = ABUSE_F_WRITE_CACHE | ABUSE_F_FUA | ABUSE_F_DISCARD |
+		    ABUSE_F_WRITE_ZEROES,
+	.wants_payload = true,
+	.ops = {
+		.read = store_read,
+		.write = store_write,
+		.discard = store_discard,
+		.write_zeroes = store_write_zeroes,
+		.flush = store_flush,
+	},
+	.open = file_open,
+	.close = file_close,
+};

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a backend of "abusectl server" is. A backend opens its store for a
+ * device, then serves requests through the callbacks of struct abuse_ops; it
+ * knows neither ioctls nor other backends.
+ *
+ * It owes what <libabuse.h> says of these callbacks: a write has returned only
+ * when every other server of the device would read it back, so nothing may be
+ * cached in this process.
+ */
+#ifndef ABUSECTL_BACKEND_H
+#define ABUSECTL_BACKEND_H
+
+#include <libabuse.h>
+#include <sys/types.h>
+
+/* The device a backend is opened for. */
+struct target {
+	unsigned int number;
+	dev_t disk;		/* number of the block device */
+	bool is_up;		/* set up by another: its bytes must be kept */
+	bool read_only;
+	uint64_t size;		/* in: the device's, or size=, or 0 = not given */
+	uint64_t features;	/* in: the backend's; out: what the store can do */
+};
+
+struct backend {
+	const char *name;
+	const char *args;		/* what follows "NAME:", or NULL */
+	const char *summary;
+	uint64_t features;		/* ABUSE_F_* it can do at best */
+	bool wants_payload;		/* of WRITEs */
+	struct abuse_ops ops;
+
+	/*
+	 * Opens the store @args of @target and leaves what the callbacks get
+	 * in *store. May fill in target->size and take features away. Reports
+	 * its failures and returns an exit status.
+	 */
+	int (*open)(struct target *target, const char *args, void **store);
+
+	/* @is_gone: the device was reset or removed: its bytes are nobody's. */
+	void (*close)(void *store, bool is_gone);
+};
+
+extern const struct backend backend_zero, backend_null, backend_mem, backend_file;
+
+/*
+ * store.c: bytes in a file or shared-memory object, for the backends that keep
+ * them there. A struct store is the arg of all its callbacks.
+ */
+struct store;
+
+struct store *store_alloc(int fd);
+void store_free(struct store *store);
+int store_fd(const struct store *store);
+
+int store_read(void *arg, void *to, uint64_t offset, uint64_t length);
+int store_write(void *arg, const void *from, uint64_t offset, uint64_t length);
+int store_discard(void *arg, uint64_t offset, uint64_t length);
+int store_write_zeroes(void *arg, uint64_t offset, uint64_t length, bool may_unmap);
+int store_flush(void *arg);
+
+/*
+ * workers.c: the threads. Serves until a signal ends it or the device goes;
+ * returns an exit status, with *is_gone telling whether the device went.
+ */
+struct serving {
+	unsigned int number;
+	int fd;
+	uint64_t size;
+	const char *spec;		/* the backend as it was given */
+	const struct backend *backend;
+	void *store;
+	unsigned int nr_workers;
+	unsigned int batch;
+	bool verbose;
+};
+
+int workers_run(const struct serving *serving, bool *is_gone);
+
+#endif /* ABUSECTL_BACKEND_H */

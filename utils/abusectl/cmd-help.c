@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * abusectl help: all verbs, or one in full. All text comes from the verbs' own
+ * files.
+ */
+#include "cmd.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+void help_all(void)
+{
+	const struct cmd *const *cmd;
+
+	puts("Usage: abusectl VERB [ARGUMENT...]\n"
+	     "Set up, look at and serve block devices whose requests processes answer.\n");
+	for (cmd = cmds; *cmd; cmd++)
+		printf("  %-7s %-25s %s\n", (*cmd)->name, (*cmd)->args,
+		       (*cmd)->summary);
+	puts("\n"
+	     "DEV is a number, a name, /dev/abuseN or /dev/abctlN.\n"
+	     "'abusectl help VERB' tells more, 'abusectl --version' the version.\n"
+	     "Exit status: 0 done, 1 failed, 2 wrong usage.");
+}
+
+void help_one(const struct cmd *cmd)
+{
+	printf("Usage: abusectl %s %s\n%c%s.\n", cmd->name, cmd->args,
+	       toupper((unsigned char)*cmd->summary), cmd->summary + 1);
+	if (cmd->details) {
+		putchar('\n');
+		cmd->details();
+	}
+}
+
+static int run(int argc, char **argv)
+{
+	const struct cmd *cmd;
+
+	if (argc > 2)
+		return misused("one VERB at most");
+	if (argc < 2) {
+		help_all();
+		return EXIT_OK;
+	}
+	cmd = cmd_lookup(argv[1]);
+	if (!cmd)
+		return misused("%s: no such verb", argv[1]);
+	help_one(cmd);
+	return EXIT_OK;
+}
+
+const struct cmd cmd_help = {
+	.name = "help",
+	.run = run,
+	.args = "[VERB]",
+	.summary = "list the verbs, or explain one",
+};

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * abusectl setup: give an empty device its size and limits, or (reconnect)
+ * change one that is up. The call of 2009 is used as long as its keys suffice.
+ */
+#include "cmd.h"
+#include "parse.h"
+#include "setup.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define DEFAULT_SIZE	(4096 * 4096)
+#define DEFAULT_BLOCK	4096
+#define DEFAULT_QUEUE	128
+
+/* An empty device: keys that were not given are as in 2009. */
+static void fill_in(struct settings *settings, const struct abuse_params *now)
+{
+	struct abuse_params *params = &settings->params;
+	uint32_t most = now->hw_queues * now->depth;
+
+	if (!settings_has(settings, "size"))
+		params->capacity = DEFAULT_SIZE;
+	if (!settings_has(settings, "bs"))
+		params->logical_block_size = DEFAULT_BLOCK;
+	if (!settings_has(settings, "qs"))
+		params->queue_limit = most && most < DEFAULT_QUEUE ? most :
+								     DEFAULT_QUEUE;
+}
+
+/* A device that is up: only what may change is passed on, the rest is kept. */
+static void keep_rest(struct settings *settings, const struct abuse_params *now)
+{
+	const struct abuse_params wanted = settings->params;
+
+	settings->params = (struct abuse_params) {
+		.capacity = now->capacity,
+		.logical_block_size = now->logical_block_size,
+		.queue_limit = wanted.queue_limit ? wanted.queue_limit :
+						    now->queue_limit,
+		.timeout = wanted.timeout,
+		.flags = now->flags,
+		.seal_uid = now->seal_uid,
+	};
+	if (settings_has(settings, "ro") || settings_has(settings, "rw")) {
+		settings->params.flags &= ~ABUSE_PARAMS_READ_ONLY;
+		settings->params.flags |= wanted.flags & ABUSE_PARAMS_READ_ONLY;
+	}
+}
+
+static int set_plain(int fd, const struct settings *settings)
+{
+	const struct abuse_params *params = &settings->params;
+	struct abuse_info info = {
+		.ab_size = params->capacity,
+		.ab_blocksize = params->logical_block_size,
+		.ab_max_queue = params->queue_limit,
+	};
+
+	if (params->flags & ABUSE_PARAMS_READ_ONLY)
+		info.ab_flags |= ABUSE_FLAGS_READ_ONLY;
+	if (settings->reconnect)
+		info.ab_flags |= ABUSE_FLAGS_RECONNECT;
+	return abuse_ctl_set_status(fd, &info);
+}
+
+static int set_up(int fd, unsigned int number, struct settings *settings)
+{
+	struct abuse_params now;
+	int ret;
+
+	ret = abuse_ctl_get_params(fd, &now);
+	if (ret < 0)
+		return device_failed(number, "read parameters", -ret);
+	if (now.state == ABUSE_S_UP && !settings->reconnect)
+		return failed(device_name(number), "is up already; pass reconnect to "
+			      "change it, or 'abusectl reset %u' first (ends all I/O)",
+			      number);
+	if (now.state == ABUSE_S_UP) {
+		ret = settings_match(settings, &now);
+		keep_rest(settings, &now);
+	} else {
+		fill_in(settings, &now);
+		ret = settings_check(settings, &now);
+	}
+	if (ret)
+		return ret;
+
+	if (settings_are_plain(settings))
+		ret = set_plain(fd, settings);
+	else
+		ret = abuse_ctl_set_params(fd, &settings->params);
+	return ret < 0 ? settings_refused(settings, number, -ret) : EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	struct settings settings = { 0 };
+	char *list, *key, *value;
+	unsigned int number;
+	int fd, i, ret;
+
+	if (argc < 2)
+		return misused("a DEV is needed");
+	for (i = 2; i < argc; i++)
+		for (list = argv[i]; parse_pair(&list, &key, &value); ) {
+			ret = settings_take(&settings, argv[1], key, value);
+			if (ret < 0)
+				return misused("%s: %s: no such key", argv[1], key);
+			if (ret)
+				return ret;
+		}
+	fd = device_open(argv[1], &number);
+	if (fd < 0)
+		return EXIT_FAILED;
+	ret = set_up(fd, number, &settings);
+	close(fd);
+	return ret;
+}
+
+const struct cmd cmd_setup = {
+	.name = "setup",
+	.run = run,
+	.args = "DEV [KEY[=VALUE],...]",
+	.summary = "give an empty device its size and limits",
+	.details = settings_help,
+};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The map of abusectl: the table of verbs, how they report, and what they share.
+ * Each verb lives in its own cmd-<verb>.c and calls only the library and the
+ * files named here.
+ */
+#ifndef ABUSECTL_CMD_H
+#define ABUSECTL_CMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct abuse_dev;
+
+enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
+
+struct cmd {
+	const char *name;
+	int (*run)(int argc, char **argv);	/* argv[0] is the verb */
+	const char *args;
+	const char *summary;			/* one line */
+	void (*details)(void);			/* the rest of its help, or NULL */
+};
+
+/* main.c */
+extern const struct cmd *const cmds[];		/* ends with NULL */
+const struct cmd *cmd_lookup(const char *name);
+
+/* cmd-<verb>.c */
+extern const struct cmd cmd_add, cmd_get, cmd_help, cmd_info, cmd_list, cmd_poll,
+	cmd_put, cmd_remove, cmd_reset, cmd_resize, cmd_server, cmd_setup, cmd_stat;
+
+/* cmd-help.c */
+void help_all(void);
+void help_one(const struct cmd *cmd);
+
+/*
+ * report.c: one line each, "abusectl: VERB: SUBJECT: REASON". They return the
+ * exit status that goes with it, so that callers can return them: failed()
+ * EXIT_FAILED, invalid() EXIT_USAGE (a value that cannot be), misused() the
+ * same after pointing to help, note() EXIT_OK.
+ */
+void report_verb(const struct cmd *cmd);
+int failed(const char *subject, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+int invalid(const char *subject, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+int misused(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int note(const char *subject, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * device.c: DEV as users write it. device_open() returns a descriptor and leaves
+ * the number in *number, or reports why not and returns -1. device_failed()
+ * reports what an operation on an open device returned, device_missing() why
+ * there is none to open.
+ */
+int device_open(const char *text, unsigned int *number);
+int device_missing(const char *text, int err);
+int device_failed(unsigned int number, const char *operation, int err);
+const char *device_name(unsigned int number);
+
+/* bio.c: get and put, the two halves of 2009's loop */
+int bio_get(const char *text, bool put);
+
+/*
+ * columns.c: what list and stat can show, as data. columns_parse() turns the
+ * argument of --output into columns, or reports the wrong one.
+ */
+#define MAX_COLUMNS	32
+
+struct column;
+
+struct selection {
+	const struct column *columns[MAX_COLUMNS];
+	unsigned int nr;
+};
+
+void columns_all(struct selection *selection);
+bool columns_parse(const char *text, struct selection *selection);
+void columns_print(const struct selection *selection,
+		   const struct abuse_dev *devs, size_t nr);
+void columns_print_json(const struct selection *selection,
+			const struct abuse_dev *devs, size_t nr);
+void columns_help(void);
+
+/* show.c: list and stat, which differ in their columns alone */
+int show_devices(int argc, char **argv, const char *default_columns);
+
+#endif /* ABUSECTL_CMD_H */

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * abusectl: the table of verbs, and nothing but dispatch. Calls no ioctl.
+ */
+#include "cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct cmd *const cmds[] = {
+	&cmd_setup, &cmd_info, &cmd_reset, &cmd_get, &cmd_put, &cmd_poll,
+	&cmd_server, &cmd_add, &cmd_remove, &cmd_list, &cmd_stat, &cmd_resize,
+	&cmd_help, NULL,
+};
+
+const struct cmd *cmd_lookup(const char *name)
+{
+	const struct cmd *const *cmd;
+
+	for (cmd = cmds; *cmd; cmd++)
+		if (!strcmp((*cmd)->name, name))
+			break;
+	return *cmd;
+}
+
+static bool is_help(const char *arg)
+{
+	return !strcmp(arg, "--help") || !strcmp(arg, "-h");
+}
+
+int main(int argc, char **argv)
+{
+	const struct cmd *cmd;
+	int ret;
+
+	if (argc < 2)
+		return misused("no verb given");
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("abusectl " VERSION);
+		return EXIT_OK;
+	}
+	cmd = cmd_lookup(is_help(argv[1]) ? "help" : argv[1]);
+	if (!cmd)
+		return misused("%s: no such verb", argv[1]);
+
+	report_verb(cmd);
+	if (argc == 3 && is_help(argv[2])) {
+		help_one(cmd);
+		return EXIT_OK;
+	}
+	ret = cmd->run(argc - 1, argv + 1);
+	if (fflush(stdout) && ret == EXIT_OK)
+		ret = failed("standard output", "cannot be written: %m");
+	return ret;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Text to values and back: numbers, sizes, times, uuids, users, key lists.
+ * Parsers return 0, -EINVAL (not such a thing) or -ERANGE (too large), and leave
+ * the result alone when they fail. Touches no device and prints nothing.
+ */
+#ifndef ABUSECTL_PARSE_H
+#define ABUSECTL_PARSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+int parse_number(const char *text, uint64_t *number);
+
+/* Bytes, with an optional suffix K M G T of 1024 each. */
+int parse_size(const char *text, uint64_t *bytes);
+
+/* Seconds with up to nine decimals, or "never" (-1); in nanoseconds. */
+int parse_seconds(const char *text, int64_t *nanoseconds);
+
+int parse_uuid(const char *text, uint8_t uuid[16]);
+
+/* A uid, or the name of a user; -ENOENT: there is no such user. */
+int parse_user(const char *text, uid_t *uid);
+
+/* A device's name: [A-Za-z0-9._-]{1,31} */
+int parse_name(const char *text, char name[32]);
+
+/*
+ * Takes the next "key" or "key=value" off the comma-separated list at *list,
+ * which is cut up on the way; value is NULL where there is no '='. Returns 0
+ * at the end.
+ */
+int parse_pair(char **list, char **key, char **value);
+
+#define SIZE_TEXT	16
+#define UUID_TEXT	37
+
+/* "1.0 GiB"; to fit a size in text[SIZE_TEXT] */
+const char *format_size(uint64_t bytes, char text[SIZE_TEXT]);
+const char *format_uuid(const uint8_t uuid[16], char text[UUID_TEXT]);
+
+#endif /* ABUSECTL_PARSE_H */

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * How abusectl speaks of trouble: program, verb, subject, reason on one line of
+ * standard error, and the exit status that goes with it.
+ */
+#include "cmd.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct cmd *verb;
+
+void report_verb(const struct cmd *cmd)
+{
+	verb = cmd;
+}
+
+static void report(const char *subject, const char *format, va_list args)
+{
+	char line[1024];
+
+	/* One write, so that lines of several processes do not mix. */
+	vsnprintf(line, sizeof(line), format, args);
+	fprintf(stderr, "abusectl: %s%s%s%s%s\n", verb ? verb->name : "",
+		verb ? ": " : "", subject ? subject : "", subject ? ": " : "",
+		line);
+}
+
+int failed(const char *subject, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report(subject, format, args);
+	va_end(args);
+	return EXIT_FAILED;
+}
+
+int invalid(const char *subject, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report(subject, format, args);
+	va_end(args);
+	return EXIT_USAGE;
+}
+
+int note(const char *subject, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report(subject, format, args);
+	va_end(args);
+	return EXIT_OK;
+}
+
+int misused(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report(NULL, format, args);
+	va_end(args);
+	fprintf(stderr, "Try 'abusectl help%s%s'.\n", verb ? " " : "",
+		verb ? verb->name : "");
+	return EXIT_USAGE;
+}

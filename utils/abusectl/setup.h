@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The keys of set-up: a list such as "size=64M,bs=4096,ro" becomes settings,
+ * which are checked here and applied to an open device. setup and server share
+ * them; help prints the same table.
+ */
+#ifndef ABUSECTL_SETUP_H
+#define ABUSECTL_SETUP_H
+
+#include <libabuse.h>
+
+struct settings {
+	struct abuse_params params;	/* values of the keys given */
+	uint64_t given;			/* bit n: key n of the table */
+	uint64_t features_off;		/* features refused with "=0" */
+	bool reconnect;
+};
+
+/*
+ * Takes one key. EXIT_OK; EXIT_USAGE, reported against @dev; or -1: no such
+ * key, nothing said.
+ */
+int settings_take(struct settings *settings, const char *dev, const char *key,
+		  const char *value);
+
+/* Does the list hold the key of this (first) name? */
+bool settings_has(const struct settings *settings, const char *name);
+
+/* Only keys and values that 2009 knew? */
+bool settings_are_plain(const struct settings *settings);
+
+/*
+ * Values that exclude each other, or that the device @now cannot have; reported
+ * against it.
+ */
+int settings_check(const struct settings *settings,
+		   const struct abuse_params *now);
+
+/*
+ * Reports the first key whose value differs from what a device that is up has,
+ * qs and timeout apart, and with reconnect ro and rw: these may change. A server
+ * that takes over must not be told other things than the first.
+ */
+int settings_match(const struct settings *settings,
+		   const struct abuse_params *now);
+
+/* Reports why set-up of device @number was refused with @err. */
+int settings_refused(const struct settings *settings, unsigned int number,
+		     int err);
+
+void settings_help(void);
+
+#endif /* ABUSECTL_SETUP_H */

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A function per control command: fill in the size, make the call, return
+ * -errno. The first three go to /dev/abuse-control, the others to the control
+ * node of one device. Prints nothing and keeps nothing.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+static int control_call(unsigned long cmd, const void *arg)
+{
+	int fd = open(CONTROL_NODE, O_RDWR | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = abuse_ioctl(fd, cmd, arg);
+	close(fd);
+	return ret;
+}
+
+int abuse_ctl_add(struct abuse_add *add)
+{
+	add->size = sizeof(*add);
+	return control_call(ABUSE_CTL_ADD, add);
+}
+
+int abuse_ctl_remove(unsigned int number)
+{
+	return control_call(ABUSE_CTL_REMOVE, (const void *)(uintptr_t)number);
+}
+
+int abuse_ctl_get_free(void)
+{
+	return control_call(ABUSE_CTL_GET_FREE, NULL);
+}
+
+int abuse_ctl_get_status(int fd, struct abuse_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return abuse_ioctl(fd, ABUSE_GET_STATUS, info);
+}
+
+int abuse_ctl_set_status(int fd, const struct abuse_info *info)
+{
+	return abuse_ioctl(fd, ABUSE_SET_STATUS, info);
+}
+
+int abuse_ctl_get_params(int fd, struct abuse_params *params)
+{
+	memset(params, 0, sizeof(*params));
+	params->size = sizeof(*params);
+	return abuse_ioctl(fd, ABUSE_GET_PARAMS, params);
+}
+
+int abuse_ctl_set_params(int fd, struct abuse_params *params)
+{
+	params->size = sizeof(*params);
+	return abuse_ioctl(fd, ABUSE_SET_PARAMS, params);
+}
+
+int abuse_ctl_set_poll(int fd, unsigned int mode)
+{
+	return abuse_ioctl(fd, ABUSE_SET_POLL, (const void *)(uintptr_t)mode);
+}
+
+int abuse_ctl_reset(int fd)
+{
+	return abuse_ioctl(fd, ABUSE_RESET, NULL);
+}
+
+int abuse_ctl_get_bio(int fd, struct abuse_xfr_hdr *hdr)
+{
+	return abuse_ioctl(fd, ABUSE_GET_BIO, hdr);
+}
+
+int abuse_ctl_put_bio(int fd, struct abuse_xfr_hdr *hdr)
+{
+	return abuse_ioctl(fd, ABUSE_PUT_BIO, hdr);
+}
