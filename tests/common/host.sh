@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# Sourced by the shell tests that run on the host and boot guests of their own (`# where: host`), such as those
+# that pull the plug and boot again.
+# shellcheck source=tests/common/test.sh
+. "$TESTS/common/test.sh"
+
+# in_guest [OPTION]... -- COMMAND...: `guest run` with the suite, packages and kernel that this run is about.
+# The tree is /host there.
+in_guest() {
+	local options
+	eval "options=($GUEST_OPTIONS)"
+	"$TESTS/vm/guest" run "$SUITE" --share "$TESTS/.." --timeout "$((300 * ${TIMEOUT_FACTOR:-1}))" "${options[@]}" "$@"
+}
+
+# disk FILE SIZE: a blank disk for --disk.
+disk() { rm -f "$1"; truncate -s "$2" "$1"; }
