@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The disk of an ordinary user's device opens for its owner and CAP_SYS_ADMIN
+ * alone, whatever the mode of its node; the control node is born the owner's and
+ * root's disks open for whom the mode lets in.
+ */
+#include "abuse.h"
+
+#define OWNER	4242
+#define OTHER	4343
+
+static struct device *d;
+
+static int open_disk(void *arg)
+{
+	int fd = open(d->disk, arg ? O_RDWR : O_RDONLY);
+
+	return fd < 0 ? errno : 0;
+}
+
+static int open_node(void *arg)
+{
+	int fd = open(d->node, O_RDWR);
+
+	(void)arg;
+	return fd < 0 ? errno : 0;
+}
+
+static int add(void *arg)
+{
+	struct abuse_add a = { .size = sizeof(a), .number = ABUSE_NUMBER_ANY };
+	struct abuse_params p = params_of(1 * MIB);
+	int fd, ret;
+
+	(void)arg;
+	ret = device_add(&a);
+	if (ret)
+		return -ret;
+	*d = device_of(a.number);
+	if (!wait_for((fd = open(d->node, O_RDWR)) >= 0))
+		return errno;
+	return -set_params(fd, &p);
+}
+
+static bool is_refused(int error)
+{
+	return error == EACCES || error == EPERM;
+}
+
+int main(void)
+{
+	test_begin();
+	d = memory_new(sizeof(*d));
+	node_for_all("/dev/abuse-control");
+	is(run_as(OWNER, add, NULL), 0, "an ordinary user adds and sets up a device");
+	node_for_all(d->disk);
+	is(run_as(OWNER, open_disk, NULL), 0, "its owner opens the disk");
+	is(run_as(OWNER, open_disk, d), 0, "its owner opens the disk to write");
+	ok(is_refused(run_as(OTHER, open_disk, NULL)), "another user does not");
+	ok(is_refused(run_as(OTHER, open_disk, d)), "another user does not, to write");
+	is(run_as(0, open_disk, NULL), 0, "root opens it");
+	ok(is_refused(run_as(OTHER, open_node, NULL)), "another user opens no control node");
+	is(run_as(OWNER, open_node, NULL), 0, "its owner does");
+
+	/* Root's: the mode of the node decides. */
+	*d = device_new();
+	node_for_all(d->disk);
+	is(run_as(OTHER, open_disk, NULL), 0, "any user opens it");
+	need(!chmod(d->disk, 0600), "chmod");
+	ok(is_refused(run_as(OTHER, open_disk, NULL)), "with mode 0600 none does");
+	return done();
+}

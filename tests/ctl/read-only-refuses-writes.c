@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A read-only device gives no write to its servers and tells who writes; it may
+ * become read-only while up, but not (EBUSY) while the disk is claimed.
+ */
+#include "abuse.h"
+
+static int read_only(int fd, bool yes)
+{
+	struct abuse_params p = params_of(0);
+
+	p.flags = yes ? ABUSE_PARAMS_READ_ONLY : 0;
+	return set_params(fd, &p);
+}
+
+static int read_only_2009(int fd, bool yes)
+{
+	struct abuse_info info;
+
+	need(!get_status(fd, &info), "GET_STATUS");
+	info.ab_flags = ABUSE_FLAGS_RECONNECT | (yes ? ABUSE_FLAGS_READ_ONLY : 0);
+	return set_status(fd, &info);
+}
+
+int main(void)
+{
+	struct device d;
+	struct abuse_params p = params_of(1 * MIB);
+	struct abuse_info info;
+	struct ram *ram;
+	char *store = memory_new(1 * MIB), *data;
+	int fd, disk, claim;
+
+	test_begin();
+	need(!posix_memalign((void **)&data, 4096, 4096), "memory");
+	d = device_new();
+	p.features = ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES;
+	p.flags = ABUSE_PARAMS_READ_ONLY;
+	p.queue_limit = 16;
+	set_up_as(&d, &p);
+	fd = server_open(&d);
+	ram = ram_start(&d, store, 1 * MIB);
+	is(attribute_number(&d, "read_only"), 1, "read_only in sysfs");
+	ok(io_end(io_write(&d, 0, 4096, 1)) > 0, "a write fails");
+	ok(io_end(io_start(&d, IO_DISCARD, 0, 4096)) > 0, "a discard fails");
+	ok(io_end(io_start(&d, IO_ZEROOUT, 0, 4096)) > 0, "zeroing fails");
+	is(io_end(io_read(&d, 0, 4096)), 0, "a read");
+
+	is(read_only(fd, false), 0, "read-write while up");
+	is(attribute_number(&d, "read_only"), 0, "read_only in sysfs");
+	disk = disk_open(&d, O_RDWR | O_DIRECT);
+	is(pwrite(disk, data, 4096, 0), 4096, "a write");
+	is(ram->served[ABUSE_OP_WRITE], 1, "the server got it");
+	is(read_only(fd, true), 0, "read-only while open, unclaimed");
+	ok(pwrite(disk, data, 4096, 0) < 0, "a write of who had it open fails");
+	is(get_status(fd, &info), 0, "GET_STATUS");
+	is(info.ab_flags & ABUSE_FLAGS_READ_ONLY, 1, "READ_ONLY in GET_STATUS");
+	is(read_only(fd, false), 0, "read-write again");
+	is(pwrite(disk, data, 4096, 0), 4096, "a write");
+	close(disk);
+
+	claim = open(d.disk, O_RDWR | O_EXCL);
+	need(claim >= 0, "claim %s", d.disk);
+	is(read_only(fd, true), -EBUSY, "read-only while claimed");
+	is(read_only_2009(fd, true), -EBUSY, "the same through SET_STATUS");
+	is(attribute_number(&d, "read_only"), 0, "read_only in sysfs");
+	is(read_only(fd, false), 0, "read-write while claimed and read-write");
+	close(claim);
+	is(read_only_2009(fd, true), 0, "read-only through SET_STATUS");
+	claim = open(d.disk, O_RDONLY | O_EXCL);
+	need(claim >= 0, "claim %s", d.disk);
+	is(read_only(fd, true), 0, "read-only while claimed and read-only");
+	close(claim);
+	is(ram->served[ABUSE_OP_WRITE], 2, "writes that the server got");
+	is(ram->served[ABUSE_OP_DISCARD] + ram->served[ABUSE_OP_WRITE_ZEROES], 0,
+	   "discards and zeroings that it got");
+	ram_stop(ram);
+	is(reset(fd), 0, "RESET");
+	set_up(&d, 1 * MIB, 0);
+	is(attribute_number(&d, "read_only"), 0, "the next set-up is read-write");
+	return done();
+}

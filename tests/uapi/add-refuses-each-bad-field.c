@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ADD, REMOVE and GET_FREE refuse one bad value, everything else being valid,
+ * with the documented errno, and make no device then; the edges of each range
+ * are taken.
+ */
+/* build: m32 */
+#include "abuse.h"
+#include <dirent.h>
+
+static struct abuse_add good(void)
+{
+	return (struct abuse_add){
+		.size = sizeof(struct abuse_add), .number = ABUSE_NUMBER_ANY,
+	};
+}
+
+#define refused(field, value, error) do {				\
+	struct abuse_add a_ = good();					\
+	a_.field = (value);						\
+	is(device_add(&a_), -(error), #field " = " #value);		\
+} while (0)
+
+/* The kernel makes no more queues than it has processors. */
+static long as_made(const char *field, long value)
+{
+	long processors = sysconf(_SC_NPROCESSORS_CONF);
+
+	return strcmp(field, "hw_queues") || value < processors ?
+	       value : processors;
+}
+
+#define taken(field, value) do {					\
+	struct abuse_add a_ = good();					\
+	a_.field = (value);						\
+	is(device_add(&a_), 0, #field " = " #value);			\
+	d = device_of(a_.number);					\
+	is(attribute_number(&d, #field), as_made(#field, value),	\
+	   #field " in sysfs");						\
+	is(device_remove(a_.number), 0, "REMOVE");			\
+} while (0)
+
+static int count_devices(void)
+{
+	DIR *dir = opendir("/sys/class/abuse");
+	struct dirent *entry;
+	int n = 0;
+
+	while (dir && (entry = readdir(dir)))
+		n += entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+int main(void)
+{
+	struct abuse_add a;
+	struct device d;
+	int before;
+
+	test_begin();
+	before = count_devices();
+	refused(size, 0, EINVAL);
+	refused(size, 4, EINVAL);
+	refused(size, 1U << 31, E2BIG);
+	refused(flags, 1U << 1, EINVAL);
+	refused(flags, 1U << 31, EINVAL);
+	refused(hw_queues, 65, EINVAL);
+	refused(hw_queues, 0xffffffff, EINVAL);
+	refused(depth, 1025, EINVAL);
+	refused(depth, 0xffffffff, EINVAL);
+	refused(number, 0, EEXIST);
+	refused(number, 7, EEXIST);
+	refused(number, 0xfffffffe, ENOSPC);
+	refused(number, 1U << 20, ENOSPC);
+	refused(name[0], '/', EINVAL);
+	refused(name[0], ' ', EINVAL);
+	refused(name[0], '\n', EINVAL);
+	refused(name[0], ':', EINVAL);
+	refused(name[0], (char)0xc3, EINVAL);
+	a = good();
+	memset(a.name, 'x', sizeof(a.name));
+	is(device_add(&a), -EINVAL, "a name without its final 0");
+	is(device_add(NULL), -EFAULT, "ADD from NULL");
+	is(device_remove_once(4242), -ENODEV, "REMOVE of no device");
+	is(device_remove_once(ABUSE_NUMBER_ANY), -ENODEV, "REMOVE of ANY");
+	is(count_devices(), before, "devices after all that");
+
+	taken(hw_queues, 1);
+	taken(hw_queues, 64);
+	taken(depth, 1);
+	taken(depth, 1024);
+	a = good();
+	memset(a.name, 'x', sizeof(a.name) - 1);
+	is(device_add(&a), 0, "a name of 31");
+	is(device_remove(a.number), 0, "REMOVE");
+	a = good();
+	strcpy(a.name, "A.b_c-9");
+	is(device_add(&a), 0, "a name of all kinds of characters");
+	d = device_of(a.number);
+	is(strcmp(attribute(&d, "name"), "A.b_c-9"), 0, "it is in sysfs");
+	is(attribute_number(&d, "hw_queues"), 1, "default of hw_queues");
+	is(attribute_number(&d, "depth"), 512, "default of depth");
+	return done();
+}

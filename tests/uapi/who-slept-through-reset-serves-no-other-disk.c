@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A server that waits in exchange while the device is reset and set up anew gets
+ * ENXIO, is handed none of the new disk's requests and can answer none; who made
+ * the new set-up, or opens the node after it, serves.
+ */
+/* build: m32 */
+#include "abuse.h"
+
+#define SLEEPERS 4
+
+struct sleeper {
+	int fd, ret;
+	struct abuse_request q;
+	_Atomic pid_t tid;
+	_Atomic bool done;
+};
+
+static void *sleeper_main(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->tid = syscall(SYS_gettid);
+	s->ret = fetch(s->fd, &s->q, 1, NULL, 0, FOR_EVER);
+	s->done = true;
+	return NULL;
+}
+
+int main(void)
+{
+	struct sleeper s[SLEEPERS];
+	pthread_t thread[SLEEPERS];
+	struct abuse_params p;
+	struct abuse_request q;
+	struct device d;
+	struct io *io;
+	char *data = memory_new(4096);
+	int fd, odd = 0, served = 0;
+
+	test_begin();
+	d = device_new();
+	fd = server_open(&d);
+	for (int round = 0; round < 20; round++) {
+		p = params_of(1 * MIB);
+		need(!set_params(fd, &p), "set-up");
+		for (int i = 0; i < SLEEPERS; i++) {
+			s[i] = (struct sleeper){ .fd = server_open(&d) };
+			need(!pthread_create(&thread[i], NULL, sleeper_main, &s[i]),
+			     "a thread");
+			need(wait_for(s[i].tid && task_is(s[i].tid, 'S')), "asleep");
+		}
+		/* Both before any of them runs, as well as can be. */
+		p = params_of(1 * MIB);
+		odd += reset(fd) || set_params(fd, &p);
+		io = io_read(&d, 0, 4096);
+		for (int i = 0; i < SLEEPERS; i++) {
+			if (!wait_for(s[i].done) || s[i].ret != -ENXIO)
+				ok(!++odd, "sleeper %d in round %d got %d", i, round,
+				   s[i].ret);
+			pthread_join(thread[i], NULL);
+			odd += fetch(s[i].fd, &q, 1, NULL, 0, NO_WAIT) != -ENXIO;
+		}
+		q = fetch_one(fd, NULL, 0);
+		odd += reply(s[0].fd, q.id, 0, data) != ESTALE;
+		served += !reply(fd, q.id, 0, data) && !io_end(io);
+		for (int i = 0; i < SLEEPERS; i++)
+			close(s[i].fd);
+		need(!reset(fd), "RESET");
+	}
+	is(odd, 0, "sleepers that were not told, or served the new disk");
+	is(served, 20, "reads that the descriptor of the new set-up answered");
+	return done();
+}
