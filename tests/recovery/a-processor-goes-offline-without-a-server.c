@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A processor goes offline and comes back while requests that it submitted wait for a
+ * server, on a device with a hardware queue for each: the kernel waits for none of them,
+ * and a server that comes later answers them all.
+ */
+#include "recorder.h"
+
+#define CPU	"/sys/devices/system/cpu/cpu1/online"
+#define N	4
+
+static int online(const char *value)
+{
+	int fd = open(CPU, O_WRONLY | O_CLOEXEC);
+	int ret = fd < 0 || write(fd, value, 1) != 1 ? errno : 0;
+
+	close(fd);
+	return ret;
+}
+
+static int switch_to(void *arg)
+{
+	return online(arg);
+}
+
+static void cpu_on(void)
+{
+	if (getpid() == test_main_pid)
+		online("1");
+}
+
+/* A thread stays where its maker was. */
+static struct io *read_on(const struct device *d, int cpu, uint64_t at)
+{
+	cpu_set_t cpus;
+	struct io *io;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	need(!sched_setaffinity(0, sizeof(cpus), &cpus), "processor %d", cpu);
+	io = io_read(d, at, 4096);
+	memset(&cpus, 0xff, sizeof(cpus));
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	return io;
+}
+
+int main(void)
+{
+	struct io *io[2 * N], *late;
+	unsigned char *store;
+	struct device d;
+	struct ram *ram;
+	struct job job;
+
+	test_begin();
+	if (access(CPU, W_OK))
+		skip("no processor here that can go offline");
+	atexit(cpu_on);
+	store = memory_new(2 * MIB);
+	for (int queues = 1; queues <= 2; queues++) {
+		printf("# %d hardware queues\n", queues);
+		d = device_new_depth(queues, 32);
+		set_up(&d, 2 * MIB, 0);
+		for (int i = 0; i < 2 * N; i++)
+			io[i] = read_on(&d, i % 2, i * 64 * KIB);
+		need(wait_for(attribute_number(&d, "queued") == 2 * N), "all are queued");
+
+		job_start(&job, switch_to, "0");
+		is(job_wait(&job, "the processor to go offline"), 0, "offline");
+		ok(!io[0]->done && !io[1]->done, "the requests still wait");
+		late = read_on(&d, 0, 1 * MIB);
+		need(wait_for(attribute_number(&d, "queued") == 2 * N + 1), "one more");
+		ram = ram_start(&d, store, 2 * MIB);
+		for (int i = 0; i < 2 * N; i++)
+			is(io_end(io[i]), 0, "a read of before");
+		is(io_end(late), 0, "a read of meanwhile");
+		job_start(&job, switch_to, "1");
+		is(job_wait(&job, "the processor to come back"), 0, "online");
+		is(io_end(read_on(&d, 1, 0)), 0, "a read from it");
+		ram_stop(ram);
+		is(device_remove(d.number), 0, "REMOVE");
+	}
+	return done();
+}
