@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The one front door; `make help` lists it. Nothing is written outside build/ and the user's cache folder.
+# The version of everything is the one in module/dkms.conf.
+
+VERSION	:= $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' module/dkms.conf)
+PREFIX	?= /usr/local
+DESTDIR	?=
+KDIR	?=
+SUITE	?=
+INSTALL	?= install
+export PREFIX DESTDIR
+
+need	:= tests/vm/need
+
+all: tools utils $(if $(KDIR),module)	## build abusectl, and with KDIR=/lib/modules/.../build the module
+
+help:					## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r target text; do \
+		printf '  make %-13s %s\n' "$$target" "$$text"; \
+	done
+
+demo:					## the whole story in a throwaway guest (SUITE=trixie)
+	@tests/demo/demo $(or $(SUITE),trixie)
+
+check:					## everything, in guests of all suites; under 45 minutes
+	@tests/check all
+
+check-quick:				## unit tests, command line and lint: no guest, no root; under 3 minutes
+	@tests/check quick
+
+check-kernel:				## all module tests on a kernel with KASAN, lockdep, kmemleak (built once)
+	@tests/vm/check-kernel
+
+check-build:				## build the module for every supported kernel with gcc and clang
+	@tests/lint/check-build
+
+lint:					## all static checks, of the packages too
+	@tests/run lint
+
+deb:					## packages in build/deb/, or with SUITE=NAME for that suite in build/deb/NAME/
+	@debian/build $(SUITE)
+
+shell: SUITE := $(or $(SUITE),trixie)
+shell: deb				## root shell in a guest of SUITE (trixie) with the packages installed
+	@tests/vm/guest shell $(SUITE) --share . \
+		--prepared "$$(tests/vm/guest prepare $(SUITE) build/deb/$(SUITE)/*.deb)"
+
+format:					## clang-format the changed lines of C files
+	@$(need) clang-format:clang-format git-clang-format:clang-format
+	@git clang-format --extensions c,h -f || true
+
+tools:
+	@$(need) gcc:gcc pkg-config:pkg-config /usr/include/json-c/json.h:libjson-c-dev
+
+utils:
+	@$(MAKE) --no-print-directory -C utils all
+
+# Kernel builds write beside their sources: build a copy.
+module:
+	@test -n "$(KDIR)" || { echo "make module: KDIR= names no kernel to build for" >&2; exit 2; }
+	@mkdir -p build/module
+	@cp -a module/. build/module
+	@$(MAKE) --no-print-directory -C "$(KDIR)" M="$(CURDIR)/build/module" modules
+
+source	:= $(DESTDIR)$(PREFIX)/src/abuse-$(VERSION)
+
+install: utils				## install abusectl, manuals, rules and the module's source (DESTDIR, PREFIX)
+	@$(MAKE) --no-print-directory -C utils install
+	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man4" man/*.4
+	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man8" man/*.8
+	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/lib/udev/rules.d" udev/60-abuse.rules
+	$(INSTALL) -D -m 644 udev/abuse.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/abuse.conf"
+	$(INSTALL) -D -m 644 udev/abuse.modules-load "$(DESTDIR)$(PREFIX)/lib/modules-load.d/abuse.conf"
+	mkdir -p "$(source)"
+	cp -R module/. "$(source)"
+
+clean:					## remove build/
+	@$(MAKE) --no-print-directory -C utils clean
+	rm -rf build
+
+.PHONY: all help demo check check-quick check-kernel check-build lint deb shell format tools utils module install clean
