@@ -6,7 +6,7 @@
 . "${TESTS:=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)}/common/test.sh"
 
 abusectl=${ABUSECTL:-$TESTS/../build/utils/abusectl}
-[ -n "${ABUSECTL-}" ] || make -s -C "$TESTS/../utils" >/dev/null
+[ -n "${ABUSECTL-}" ] || make -s -C "$TESTS/.." tools utils >/dev/null
 
 # run ARGUMENT...: leaves the status in $status, both streams in $said.
 run() {
