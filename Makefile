@@ -4,11 +4,12 @@
 
 VERSION	:= $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' module/dkms.conf)
 PREFIX	?= /usr/local
+LIBDIR	?= $(PREFIX)/lib
 DESTDIR	?=
 KDIR	?=
 SUITE	?=
 INSTALL	?= install
-export PREFIX DESTDIR
+export PREFIX LIBDIR DESTDIR
 
 need	:= tests/vm/need
 
@@ -64,7 +65,7 @@ module:
 
 source	:= $(DESTDIR)$(PREFIX)/src/abuse-$(VERSION)
 
-install: utils				## install abusectl, manuals, rules and the module's source (DESTDIR, PREFIX)
+install: utils				## install all, and the module's source (DESTDIR, PREFIX, LIBDIR)
 	@$(MAKE) --no-print-directory -C utils install
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man4" man/*.4
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man8" man/*.8
@@ -73,6 +74,7 @@ install: utils				## install abusectl, manuals, rules and the module's source (D
 	$(INSTALL) -D -m 644 udev/abuse.modules-load "$(DESTDIR)$(PREFIX)/lib/modules-load.d/abuse.conf"
 	mkdir -p "$(source)"
 	cp -R module/. "$(source)"
+	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
