@@ -6,6 +6,11 @@
  * prints or exits. Three parts: control commands (ctl.c), finding devices
  * (dev.c), serving (serve.c). A server of one screen needs the last alone:
  * abuse_worker_alloc, a struct abuse_ops, abuse_worker_run.
+ *
+ * All releases 0.x share one ABI, that of libabuse.so.0: functions are added and
+ * keep what they mean. What may grow are the structs abuse_dev, abuse_ops,
+ * abuse_counts and abuse_worker, into the space that each reserves: programs
+ * leave it zero, and the sizes stay. Structs of <linux/abuse.h> grow by its rules.
  */
 #ifndef LIBABUSE_H
 #define LIBABUSE_H
@@ -18,6 +23,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#pragma GCC visibility push(default)
 
 /* ---- ctl.c: a function per control command ------------------------------ */
 
@@ -37,17 +44,40 @@ int abuse_ctl_remove(unsigned int number);
 int abuse_ctl_get_free(void);
 
 /*
- * On the control node @fd of one device, as <linux/abuse.h> tells. The params
- * functions fill in the size; get_params leaves what an older module does not
- * know zero.
+ * The rest of this part is about the one device whose control node @fd is; values
+ * and errors are those that <linux/abuse.h> tells of each call.
  */
+
+/* abuse_ctl_get_status() - what 2009 knew of a device */
 int abuse_ctl_get_status(int fd, struct abuse_info *info);
+
+/* abuse_ctl_set_status() - set up as in 2009, or reconnect; -EBUSY when it is up */
 int abuse_ctl_set_status(int fd, const struct abuse_info *info);
+
+/*
+ * abuse_ctl_get_params() - all the parameters of a device
+ *
+ * What an older module does not know is left zero; the size is filled in here.
+ */
 int abuse_ctl_get_params(int fd, struct abuse_params *params);
+
+/*
+ * abuse_ctl_set_params() - set an empty device up, or change one that is up
+ *
+ * The size is filled in here. -EPERM: sealing is for CAP_SYS_ADMIN alone.
+ */
 int abuse_ctl_set_params(int fd, struct abuse_params *params);
+
+/* abuse_ctl_set_poll() - which requests make @fd readable: mode 0 or 1 */
 int abuse_ctl_set_poll(int fd, unsigned int mode);
+
+/* abuse_ctl_reset() - end every request with EIO and empty the device */
 int abuse_ctl_reset(int fd);
+
+/* abuse_ctl_get_bio() - hand out the oldest request; -ENOMSG when there is none */
 int abuse_ctl_get_bio(int fd, struct abuse_xfr_hdr *hdr);
+
+/* abuse_ctl_put_bio() - answer what abuse_ctl_get_bio() handed out */
 int abuse_ctl_put_bio(int fd, struct abuse_xfr_hdr *hdr);
 
 /* ---- dev.c: finding devices and their nodes ------------------------------ */
@@ -76,6 +106,7 @@ struct abuse_dev {
 	uint64_t errors;
 	uint64_t returned;		/* by servers that died */
 	uint64_t oldest_ms;		/* age of the oldest request */
+	uint64_t reserved[8];
 };
 
 /* abuse_dev_is_loaded() - is the module there? */
@@ -124,6 +155,7 @@ struct abuse_ops {
 	int (*write_zeroes)(void *arg, uint64_t offset, uint64_t length,
 			    bool may_unmap);
 	int (*flush)(void *arg);
+	void (*reserved[8])(void);	/* NULL */
 };
 
 /* Written by the worker alone; others read them at any time. */
@@ -134,6 +166,7 @@ struct abuse_counts {
 	uint64_t written_bytes;
 	uint64_t errors;		/* answered other than 0 */
 	uint64_t stale;			/* answered too late: ended, or returned */
+	uint64_t reserved[6];
 };
 
 /*
@@ -152,6 +185,7 @@ struct abuse_worker {
 	unsigned char *arena;		/* of READs, until they are answered */
 	size_t arena_used;
 	struct abuse_counts counts;
+	void *reserved[8];
 };
 
 /*
@@ -164,6 +198,8 @@ struct abuse_worker {
  */
 int abuse_worker_alloc(struct abuse_worker *worker, int fd, unsigned int depth,
 		       bool payload);
+
+/* abuse_worker_free() - the opposite; what is held stays so until @fd is closed */
 void abuse_worker_free(struct abuse_worker *worker);
 
 /*
@@ -208,6 +244,8 @@ int abuse_worker_run(struct abuse_worker *worker, const struct abuse_ops *ops,
 #define ABUSE_IS_FLUSHER	1
 #define ABUSE_IS_LOCKED		2
 unsigned int abuse_serve_prepare(void);
+
+#pragma GCC visibility pop
 
 #ifdef __cplusplus
 }
