@@ -4,7 +4,6 @@
  * gives its own bytes, and all are removed again.
  */
 /* timeout: 300 */
-#define WATCHDOG_SECONDS 280
 #include "abuse.h"
 
 #define N 256

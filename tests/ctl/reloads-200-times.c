@@ -4,7 +4,6 @@
  * with a device more or less, and leaves neither device, major nor slab behind.
  */
 /* timeout: 600 */
-#define WATCHDOG_SECONDS 600
 #include "abuse.h"
 
 #define TIMES 200
