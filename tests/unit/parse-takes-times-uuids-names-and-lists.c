@@ -85,6 +85,40 @@ static void lists(void)
 	ok(!parse_pair(&list, &key, &value), "nothing in an empty list");
 }
 
+static void line_is(const char *text, const char *key, const char *value)
+{
+	char line[64], *got_key, *got_value;
+	int got;
+
+	snprintf(line, sizeof(line), "%s", text);
+	got = parse_line(line, &got_key, &got_value);
+	is(got, key != NULL, text);
+	if (!got || !key)
+		return;
+	ok(!strcmp(got_key, key), "its key is '%s'", got_key);
+	ok(value ? got_value && !strcmp(got_value, value) : !got_value,
+	   "its value is %s", got_value ? got_value : "not there");
+}
+
+static void lines(void)
+{
+	line_is("", NULL, NULL);
+	line_is(" \t\r\n", NULL, NULL);
+	line_is("# size = 1G\n", NULL, NULL);
+	line_is("  # size = 1G", NULL, NULL);
+	line_is("ro\n", "ro", NULL);
+	line_is("ro#x", "ro#x", NULL);
+	line_is("size=1G", "size", "1G");
+	line_is("\tsize  =\t1G \r\n", "size", "1G");
+	line_is("size = 1G # 2G = more", "size", "1G");
+	line_is("size = 1G\t#", "size", "1G");
+	line_is("backend = file:/a b#c =d\n", "backend", "file:/a b#c =d");
+	line_is("size =", "size", "");
+	line_is("size = # none", "size", "");
+	line_is("= 1", "", "1");
+	line_is("=", "", "");
+}
+
 int main(void)
 {
 	time_is("never", 0, -1);
@@ -114,5 +148,6 @@ int main(void)
 	uuids();
 	names();
 	lists();
+	lines();
 	return done();
 }

@@ -45,6 +45,15 @@ struct backend {
 
 extern const struct backend backend_zero, backend_null, backend_mem, backend_file;
 
+/* backend.c: the table, which ends with NULL; the first is the default. */
+extern const struct backend *const backends[];
+
+/* By "NAME" or "NAME:ARGS"; leaves ARGS, or NULL, in *args. NULL: none so called. */
+const struct backend *backend_find(const char *spec, const char **args);
+
+void backends_help(void);
+void backends_complete(const char *word);
+
 /*
  * store.c: bytes in a file or shared-memory object, for the backends that keep
  * them there. A struct store is the arg of all its callbacks.

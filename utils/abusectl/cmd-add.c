@@ -3,13 +3,26 @@
  * abusectl add: make a device and print the path of its disk.
  */
 #include "cmd.h"
+#include "complete.h"
 #include "parse.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <libabuse.h>
 #include <stdio.h>
 #include <string.h>
+
+static const struct {
+	const char *name, *value, *help;
+} keys[] = {
+	{ "name", "NAME", "1 to 31 of A-Z a-z 0-9 . _ -; unique (default: none)" },
+	{ "uuid", "UUID", "unique (default: none)" },
+	{ "hw_queues", "N", "hardware queues, 1 to 64 (default 1)" },
+	{ "depth", "N", "requests per hardware queue, 1 to 1024 (default 512)" },
+	{ "owner", "USER", "uid or name; for root only (default: an ordinary user\n"
+	  "                 owns what he adds, root's belong to the group abuse)" },
+};
+
+#define NR_KEYS	(sizeof(keys) / sizeof(*keys))
 
 static int parse_count(const char *key, const char *value, uint32_t max,
 		       uint32_t *count)
@@ -43,46 +56,13 @@ static int parse_key(struct abuse_add *add, const char *key, const char *value)
 			invalid(NULL, "owner=%s: must be a uid or the name of a user",
 				value ? value : "");
 	}
-	return misused("%s: no such key; there are name= uuid= hw_queues= depth= "
-		       "owner=", key);
-}
-
-static int add_failed(const struct abuse_add *add, int err)
-{
-	const char *subject = add->number == ABUSE_NUMBER_ANY ?
-		"new device" : device_name(add->number);
-
-	switch (err) {
-	case EEXIST:
-		return failed(subject, *add->name ?
-			      "the number or the name %s is taken; 'abusectl list' "
-			      "shows by whom" : "exists already", add->name);
-	case ENOENT:
-		return failed(subject, "/dev/abuse-control is missing: the module "
-			      "abuse is not loaded; 'modprobe abuse' loads it");
-	case EACCES:
-		return failed(subject, "may not open /dev/abuse-control: be root "
-			      "or in the group abuse");
-	case EPERM:
-		return failed(subject, "only root may say owner=");
-	case EDQUOT:
-		return failed(subject, "this user's share of devices or requests is "
-			      "used up; remove one, take a smaller depth=, or raise "
-			      "user_devices or user_depth of the module");
-	case ENOSPC:
-		return failed(subject, "max_abuse devices are there already, or no "
-			      "number is left; remove one or raise max_abuse");
-	case EINVAL:
-		return failed(subject, "the module refuses these values: number up "
-			      "to its limit, hw_queues=1..64, depth=1..1024");
-	}
-	return failed(subject, "cannot be added: %s", strerror(err));
+	return misused("%s: no such key", key);
 }
 
 static int run(int argc, char **argv)
 {
 	struct abuse_add add = { .number = ABUSE_NUMBER_ANY };
-	char *keys, *key, *value;
+	char *list, *key, *value;
 	uint64_t number;
 	int i = 1, ret;
 
@@ -94,29 +74,39 @@ static int run(int argc, char **argv)
 		i++;
 	}
 	for (; i < argc; i++)
-		for (keys = argv[i]; parse_pair(&keys, &key, &value); ) {
+		for (list = argv[i]; parse_pair(&list, &key, &value); ) {
 			ret = parse_key(&add, key, value);
 			if (ret)
 				return ret;
 		}
-	ret = abuse_ctl_add(&add);
-	if (ret < 0)
-		return add_failed(&add, -ret);
+	ret = device_add(&add);
+	if (ret)
+		return ret;
 	printf("/dev/abuse%u\n", add.number);
 	return EXIT_OK;
 }
 
 static void details(void)
 {
+	size_t i;
+
 	puts("N is the number to take, any free one by default. Prints the path of the disk.\n"
 	     "\n"
-	     "Keys, separated by commas:\n"
-	     "  name=NAME      1 to 31 of A-Z a-z 0-9 . _ -; unique (default: none)\n"
-	     "  uuid=UUID      unique (default: none)\n"
-	     "  hw_queues=N    hardware queues, 1 to 64 (default 1)\n"
-	     "  depth=N        requests per hardware queue, 1 to 1024 (default 512)\n"
-	     "  owner=USER     uid or name; for root only (default: an ordinary user\n"
-	     "                 owns what he adds, root's belong to the group abuse)");
+	     "Keys, separated by commas:");
+	for (i = 0; i < NR_KEYS; i++)
+		printf("  %s=%-*s %s\n", keys[i].name,
+		       13 - (int)strlen(keys[i].name), keys[i].value, keys[i].help);
+}
+
+static void complete(int argc, char **argv)
+{
+	char key[16];
+	size_t i;
+
+	for (i = 0; i < NR_KEYS; i++) {
+		snprintf(key, sizeof(key), "%s=", keys[i].name);
+		complete_item(argv[argc - 1], key, keys[i].help);
+	}
 }
 
 const struct cmd cmd_add = {
@@ -125,4 +115,5 @@ const struct cmd cmd_add = {
 	.args = "[N] [KEY=VALUE,...]",
 	.summary = "make a device",
 	.details = details,
+	.complete = complete,
 };

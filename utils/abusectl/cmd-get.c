@@ -3,6 +3,7 @@
  * abusectl get: hand out the oldest request and print it.
  */
 #include "cmd.h"
+#include "complete.h"
 
 static int run(int argc, char **argv)
 {
@@ -16,4 +17,5 @@ const struct cmd cmd_get = {
 	.run = run,
 	.args = "DEV",
 	.summary = "hand out the oldest request and print it",
+	.complete = complete_device,
 };

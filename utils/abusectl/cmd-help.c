@@ -4,6 +4,7 @@
  * files.
  */
 #include "cmd.h"
+#include "complete.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -15,8 +16,9 @@ void help_all(void)
 	puts("Usage: abusectl VERB [ARGUMENT...]\n"
 	     "Set up, look at and serve block devices whose requests processes answer.\n");
 	for (cmd = cmds; *cmd; cmd++)
-		printf("  %-7s %-25s %s\n", (*cmd)->name, (*cmd)->args,
-		       (*cmd)->summary);
+		if (!(*cmd)->is_hidden)
+			printf("  %-7s %-25s %s\n", (*cmd)->name, (*cmd)->args,
+			       (*cmd)->summary);
 	puts("\n"
 	     "DEV is a number, a name, /dev/abuseN or /dev/abctlN.\n"
 	     "'abusectl help VERB' tells more, 'abusectl --version' the version.\n"
@@ -31,6 +33,21 @@ void help_one(const struct cmd *cmd)
 		putchar('\n');
 		cmd->details();
 	}
+}
+
+void complete_verbs(const char *word)
+{
+	const struct cmd *const *cmd;
+
+	for (cmd = cmds; *cmd; cmd++)
+		if (!(*cmd)->is_hidden)
+			complete_word(word, (*cmd)->name, (*cmd)->summary);
+}
+
+static void complete(int argc, char **argv)
+{
+	if (argc == 2)
+		complete_verbs(argv[1]);
 }
 
 static int run(int argc, char **argv)
@@ -55,4 +72,5 @@ const struct cmd cmd_help = {
 	.run = run,
 	.args = "[VERB]",
 	.summary = "list the verbs, or explain one",
+	.complete = complete,
 };

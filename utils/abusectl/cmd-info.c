@@ -4,6 +4,7 @@
  * that the module tells.
  */
 #include "cmd.h"
+#include "complete.h"
 #include "parse.h"
 
 #include <json-c/json.h>
@@ -138,6 +139,12 @@ static int run(int argc, char **argv)
 	return EXIT_OK;
 }
 
+static void complete(int argc, char **argv)
+{
+	complete_word(argv[argc - 1], "--json", "everything the module tells");
+	complete_devices(argv[argc - 1]);
+}
+
 static void details(void)
 {
 	puts("  --json   everything the module tells, sizes in bytes, times in seconds");
@@ -149,4 +156,5 @@ const struct cmd cmd_info = {
 	.args = "[--json] DEV",
 	.summary = "print what a device is set up to be",
 	.details = details,
+	.complete = complete,
 };

@@ -26,4 +26,5 @@ const struct cmd cmd_list = {
 	.args = "[--json] [-o COL] [DEV]",
 	.summary = "show all devices, or those given",
 	.details = details,
+	.complete = show_complete,
 };

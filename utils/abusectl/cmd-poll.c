@@ -4,6 +4,7 @@
  * the events it reported, as in 2009.
  */
 #include "cmd.h"
+#include "complete.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -41,4 +42,5 @@ const struct cmd cmd_poll = {
 	.run = run,
 	.args = "DEV",
 	.summary = "wait until a request is there",
+	.complete = complete_device,
 };

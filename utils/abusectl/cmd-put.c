@@ -3,6 +3,7 @@
  * abusectl put: answer the oldest request: zeroes for a READ, bytes dropped.
  */
 #include "cmd.h"
+#include "complete.h"
 
 static int run(int argc, char **argv)
 {
@@ -16,4 +17,5 @@ const struct cmd cmd_put = {
 	.run = run,
 	.args = "DEV",
 	.summary = "answer the oldest request: zeroes for a READ, bytes dropped",
+	.complete = complete_device,
 };

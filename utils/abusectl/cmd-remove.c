@@ -3,6 +3,7 @@
  * abusectl remove: end what devices have queued and take them away.
  */
 #include "cmd.h"
+#include "complete.h"
 
 #include <errno.h>
 #include <libabuse.h>
@@ -44,4 +45,5 @@ const struct cmd cmd_remove = {
 	.run = run,
 	.args = "DEV...",
 	.summary = "take devices away",
+	.complete = complete_all_devices,
 };

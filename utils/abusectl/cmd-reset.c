@@ -3,6 +3,7 @@
  * abusectl reset: end every request with an error and empty the device.
  */
 #include "cmd.h"
+#include "complete.h"
 
 #include <libabuse.h>
 #include <unistd.h>
@@ -29,4 +30,5 @@ const struct cmd cmd_reset = {
 	.run = run,
 	.args = "DEV",
 	.summary = "end every request with an error and empty the device",
+	.complete = complete_device,
 };

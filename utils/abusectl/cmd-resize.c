@@ -3,6 +3,7 @@
  * abusectl resize: change the capacity of a device that is up, mounted or not.
  */
 #include "cmd.h"
+#include "complete.h"
 #include "parse.h"
 
 #include <errno.h>
@@ -65,4 +66,5 @@ const struct cmd cmd_resize = {
 	.args = "DEV SIZE",
 	.summary = "change the capacity of a device that is up",
 	.details = details,
+	.complete = complete_device,
 };

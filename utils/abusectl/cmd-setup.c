@@ -4,10 +4,13 @@
  * change one that is up. The call of 2009 is used as long as its keys suffice.
  */
 #include "cmd.h"
+#include "complete.h"
+#include "conf.h"
 #include "parse.h"
 #include "setup.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define DEFAULT_SIZE	(4096 * 4096)
@@ -94,13 +97,42 @@ static int set_up(int fd, unsigned int number, struct settings *settings)
 	return ret < 0 ? settings_refused(settings, number, -ret) : EXIT_OK;
 }
 
+/*
+ * Just what the server of that file would do first, with the rights to add and to
+ * seal; the server then comes without them.
+ */
+static int run_file(const char *file)
+{
+	struct conf conf;
+	int ret;
+
+	ret = conf_open(&conf, file);
+	if (ret)
+		return ret;
+	conf_prepare_user(&conf);
+	ret = plan_attach(&conf.plan);
+	if (!ret)
+		conf.plan.serving.backend->close(conf.plan.serving.store, false);
+	conf_close(&conf);
+	return ret == EXIT_OK ? EXIT_OK : EXIT_FAILED;
+}
+
 static int run(int argc, char **argv)
 {
 	struct settings settings = { 0 };
 	char *list, *key, *value;
 	unsigned int number;
-	int fd, i, ret;
+	const char *file = NULL;
+	int fd, i = 1, ret;
 
+	ret = argc < 2 ? 0 : conf_option(argc, argv, &i, &file);
+	if (ret < 0)
+		return EXIT_USAGE;
+	if (file && i + 1 < argc)
+		return misused("%s: with --config, all of it stands in the file",
+			       argv[i + 1]);
+	if (file)
+		return run_file(file);
 	if (argc < 2)
 		return misused("a DEV is needed");
 	for (i = 2; i < argc; i++)
@@ -119,10 +151,31 @@ static int run(int argc, char **argv)
 	return ret;
 }
 
+static void details(void)
+{
+	conf_help();
+	settings_help();
+}
+
+static void complete(int argc, char **argv)
+{
+	const char *word = argv[argc - 1];
+
+	if (!strcmp(argv[argc - 2], "--config"))
+		conf_complete(word);
+	else if (argc > 2)
+		settings_complete(word, true);
+	else if (*word == '-')
+		conf_complete_option(word);
+	else
+		complete_devices(word);
+}
+
 const struct cmd cmd_setup = {
 	.name = "setup",
 	.run = run,
 	.args = "DEV [KEY[=VALUE],...]",
 	.summary = "give an empty device its size and limits",
-	.details = settings_help,
+	.details = details,
+	.complete = complete,
 };

@@ -26,4 +26,5 @@ const struct cmd cmd_stat = {
 	.args = "[--json] [-o COL] [DEV]",
 	.summary = "show the counters of all devices, or of those given",
 	.details = details,
+	.complete = show_complete,
 };

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct abuse_add;
 struct abuse_dev;
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
@@ -21,6 +22,12 @@ struct cmd {
 	const char *args;
 	const char *summary;			/* one line */
 	void (*details)(void);			/* the rest of its help, or NULL */
+	/*
+	 * Candidates for its last argument, which may be empty, with the functions
+	 * of complete.h; NULL: it takes none.
+	 */
+	void (*complete)(int argc, char **argv);
+	bool is_hidden;				/* for programs: not listed by help */
 };
 
 /* main.c */
@@ -28,12 +35,14 @@ extern const struct cmd *const cmds[];		/* ends with NULL */
 const struct cmd *cmd_lookup(const char *name);
 
 /* cmd-<verb>.c */
-extern const struct cmd cmd_add, cmd_get, cmd_help, cmd_info, cmd_list, cmd_poll,
-	cmd_put, cmd_remove, cmd_reset, cmd_resize, cmd_server, cmd_setup, cmd_stat;
+extern const struct cmd cmd_add, cmd_complete, cmd_get, cmd_help, cmd_info, cmd_list,
+	cmd_poll, cmd_put, cmd_remove, cmd_reset, cmd_resize, cmd_server, cmd_setup,
+	cmd_stat;
 
 /* cmd-help.c */
 void help_all(void);
 void help_one(const struct cmd *cmd);
+void complete_verbs(const char *word);
 
 /*
  * report.c: one line each, "abusectl: VERB: SUBJECT: REASON". They return the
@@ -54,10 +63,14 @@ int note(const char *subject, const char *format, ...)
  * device.c: DEV as users write it. device_open() returns a descriptor and leaves
  * the number in *number, or reports why not and returns -1. device_failed()
  * reports what an operation on an open device returned, device_missing() why
- * there is none to open.
+ * there is none to open. device_add() adds one, leaving its number in @add;
+ * device_obtain() opens the device of that number or, if that is -1, of that name,
+ * and adds it if there is none.
  */
 int device_open(const char *text, unsigned int *number);
 int device_missing(const char *text, int err);
+int device_add(struct abuse_add *add);
+int device_obtain(int wanted, const char *name, unsigned int *number);
 int device_failed(unsigned int number, const char *operation, int err);
 const char *device_name(unsigned int number);
 
@@ -84,8 +97,10 @@ void columns_print(const struct selection *selection,
 void columns_print_json(const struct selection *selection,
 			const struct abuse_dev *devs, size_t nr);
 void columns_help(void);
+void columns_complete(const char *word);
 
 /* show.c: list and stat, which differ in their columns alone */
 int show_devices(int argc, char **argv, const char *default_columns);
+void show_complete(int argc, char **argv);
 
 #endif /* ABUSECTL_CMD_H */

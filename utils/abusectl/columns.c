@@ -4,6 +4,7 @@
  * for help. The values come from the library's view of sysfs.
  */
 #include "cmd.h"
+#include "complete.h"
 #include "parse.h"
 
 #include <json-c/json.h>
@@ -97,6 +98,14 @@ void columns_help(void)
 	puts("Columns:");
 	for (i = 0; i < NR_COLUMNS; i++)
 		printf("  %-10s %s\n", columns[i].name, columns[i].help);
+}
+
+void columns_complete(const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < NR_COLUMNS; i++)
+		complete_item(word, columns[i].name, columns[i].help);
 }
 
 static const void *field(const struct abuse_dev *dev, const struct column *column)

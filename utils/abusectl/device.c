@@ -65,6 +65,99 @@ int device_open(const char *text, unsigned int *number)
 	return fd;
 }
 
+static int add_failed(const struct abuse_add *add, int err)
+{
+	const char *subject = add->number == ABUSE_NUMBER_ANY ?
+		"new device" : device_name(add->number);
+
+	switch (err) {
+	case EEXIST:
+		return failed(subject, *add->name ?
+			      "the number or the name %s is taken; 'abusectl list' "
+			      "shows by whom" : "exists already", add->name);
+	case ENOENT:
+		return failed(subject, "/dev/abuse-control is missing: the module "
+			      "abuse is not loaded; 'modprobe abuse' loads it");
+	case EACCES:
+		return failed(subject, "may not open /dev/abuse-control: be root "
+			      "or in the group abuse");
+	case EPERM:
+		return failed(subject, "only root may say owner=");
+	case EDQUOT:
+		return failed(subject, "this user's share of devices or requests is "
+			      "used up; remove one, take a smaller depth=, or raise "
+			      "user_devices or user_depth of the module");
+	case ENOSPC:
+		return failed(subject, "max_abuse devices are there already, or no "
+			      "number is left; remove one or raise max_abuse");
+	case EINVAL:
+		return failed(subject, "the module refuses these values: number up "
+			      "to its limit, hw_queues=1..64, depth=1..1024");
+	}
+	return failed(subject, "cannot be added: %s", strerror(err));
+}
+
+int device_add(struct abuse_add *add)
+{
+	int ret = abuse_ctl_add(add);
+
+	return ret < 0 ? add_failed(add, -ret) : EXIT_OK;
+}
+
+struct called {
+	const char *name;
+	int number;
+};
+
+static int match_name(const struct abuse_dev *dev, void *arg)
+{
+	struct called *called = arg;
+
+	if (strcmp(dev->name, called->name))
+		return 0;
+	called->number = (int)dev->number;
+	return 1;
+}
+
+/* The number of the device in question, or -1. Not by abuse_dev_find(): a name may
+ * look like a number.
+ */
+static int find(int wanted, const char *name)
+{
+	struct called called = { name, -1 };
+	struct abuse_dev dev;
+
+	if (wanted >= 0)
+		return abuse_dev_stat((unsigned int)wanted, &dev) ? -1 : wanted;
+	abuse_dev_each(match_name, &called);
+	return called.number;
+}
+
+int device_obtain(int wanted, const char *name, unsigned int *number)
+{
+	struct abuse_add add = {
+		.number = wanted < 0 ? ABUSE_NUMBER_ANY : (uint32_t)wanted,
+	};
+	int found = find(wanted, name), ret;
+	char text[16];
+
+	if (found < 0) {
+		snprintf(add.name, sizeof(add.name), "%s", name);
+		ret = abuse_ctl_add(&add);
+		found = (int)add.number;
+		if (ret == -EEXIST) {	/* another was faster */
+			found = find(wanted, name);
+			ret = found < 0 ? ret : 0;
+		}
+		if (ret < 0) {
+			add_failed(&add, -ret);
+			return -1;
+		}
+	}
+	snprintf(text, sizeof(text), "%d", found);
+	return device_open(text, number);
+}
+
 int device_failed(unsigned int number, const char *operation, int err)
 {
 	const char *name = device_name(number);

@@ -10,7 +10,7 @@
 const struct cmd *const cmds[] = {
 	&cmd_setup, &cmd_info, &cmd_reset, &cmd_get, &cmd_put, &cmd_poll,
 	&cmd_server, &cmd_add, &cmd_remove, &cmd_list, &cmd_stat, &cmd_resize,
-	&cmd_help, NULL,
+	&cmd_help, &cmd_complete, NULL,
 };
 
 const struct cmd *cmd_lookup(const char *name)

@@ -178,6 +178,36 @@ int parse_pair(char **list, char **key, char **value)
 	return 1;
 }
 
+static char *trim(char *text)
+{
+	char *end = text + strlen(text);
+
+	while (end > text && isspace((unsigned char)end[-1]))
+		*--end = '\0';
+	while (isspace((unsigned char)*text))
+		text++;
+	return text;
+}
+
+int parse_line(char *line, char **key, char **value)
+{
+	char *at;
+
+	for (at = strchr(line, '#'); at; at = strchr(at + 1, '#'))
+		if (at == line || isspace((unsigned char)at[-1])) {
+			*at = '\0';
+			break;
+		}
+	line = trim(line);
+	*value = strchr(line, '=');
+	if (*value) {
+		*(*value)++ = '\0';
+		*value = trim(*value);
+	}
+	*key = trim(line);
+	return **key || *value;
+}
+
 const char *format_size(uint64_t bytes, char text[SIZE_TEXT])
 {
 	static const char units[] = "KMGTPE";

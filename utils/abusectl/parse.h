@@ -34,6 +34,13 @@ int parse_name(const char *text, char name[32]);
  */
 int parse_pair(char **list, char **key, char **value);
 
+/*
+ * One line of a file, KEY or KEY = VALUE, which is cut up on the way; value is NULL
+ * where there is no '='. Blanks around both and what follows '#', at the start or
+ * behind a blank, are dropped. Returns 0 if nothing is left.
+ */
+int parse_line(char *line, char **key, char **value);
+
 #define SIZE_TEXT	16
 #define UUID_TEXT	37
 

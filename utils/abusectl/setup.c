@@ -6,6 +6,7 @@
  */
 #include "setup.h"
 #include "cmd.h"
+#include "complete.h"
 #include "parse.h"
 
 #include <errno.h>
@@ -248,6 +249,19 @@ bool settings_has(const struct settings *settings, const char *name)
 	return settings->given & key_bit(key_find(name));
 }
 
+bool settings_has_either(const struct settings *settings, const char *name)
+{
+	const struct key *key = key_find(name);
+	uint64_t mask = 0;
+	size_t i;
+
+	for (i = 0; key && i < NR_KEYS; i++)
+		if (&keys[i] == key ||
+		    (key->kind == MODE && keys[i].kind == MODE))
+			mask |= key_bit(&keys[i]);
+	return settings->given & mask;
+}
+
 bool settings_are_plain(const struct settings *settings)
 {
 	size_t i;
@@ -418,5 +432,23 @@ void settings_help(void)
 			 values[key->kind]);
 		printf(strlen(spelling) > 20 ? "  %s\n%23s%s\n" : "  %-20s%.1s%s\n",
 		       spelling, " ", key->help);
+	}
+}
+
+void settings_complete(const char *word, bool live)
+{
+	char item[32];
+	size_t i;
+
+	for (i = 0; i < NR_KEYS; i++) {
+		const struct key *key = &keys[i];
+		bool is_bare = key->kind == FEATURE || key->kind == SEAL ||
+			       key->kind == MODE || key->kind == RECONNECT;
+
+		if (key->kind == RECONNECT && !live)
+			continue;
+		snprintf(item, sizeof(item), "%s%s", key->names[0],
+			 is_bare ? "" : "=");
+		complete_item(word, item, key->help);
 	}
 }

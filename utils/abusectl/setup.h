@@ -26,6 +26,9 @@ int settings_take(struct settings *settings, const char *dev, const char *key,
 /* Does the list hold the key of this (first) name? */
 bool settings_has(const struct settings *settings, const char *name);
 
+/* The key of any name, or one that contradicts it, as ro and rw do? */
+bool settings_has_either(const struct settings *settings, const char *name);
+
 /* Only keys and values that 2009 knew? */
 bool settings_are_plain(const struct settings *settings);
 
@@ -49,5 +52,8 @@ int settings_refused(const struct settings *settings, unsigned int number,
 		     int err);
 
 void settings_help(void);
+
+/* Keys for complete_item(); with reconnect, if @live. */
+void settings_complete(const char *word, bool live);
 
 #endif /* ABUSECTL_SETUP_H */

@@ -4,6 +4,7 @@
  * table and JSON. Works without the module, and without permissions.
  */
 #include "cmd.h"
+#include "complete.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -99,4 +100,17 @@ int show_devices(int argc, char **argv, const char *default_columns)
 	else if (!columns_parse(wanted ? wanted : default_columns, &selection))
 		return EXIT_USAGE;
 	return show(&selection, argv + optind, json);
+}
+
+void show_complete(int argc, char **argv)
+{
+	const char *word = argv[argc - 1], *before = argv[argc - 2];
+
+	if (!strcmp(before, "-o") || !strcmp(before, "--output")) {
+		columns_complete(word);
+		return;
+	}
+	complete_word(word, "--json", "all columns as JSON, sizes in bytes");
+	complete_word(word, "--output", "these columns");
+	complete_devices(word);
 }

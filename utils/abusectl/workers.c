@@ -9,6 +9,7 @@
  */
 #include "backend.h"
 #include "cmd.h"
+#include "notify.h"
 #include "parse.h"
 
 #include <errno.h>
@@ -208,14 +209,28 @@ static int prepare(const struct serving *serving, struct team *team)
 	return EXIT_OK;
 }
 
+/* The first worker is about to wait: who hears of it finds the disk served. */
+static void await_ready(const struct serving *serving, const struct team *team)
+{
+	static const struct timespec nap = { .tv_nsec = 1000000 };
+	struct abuse_dev dev;
+
+	while (!__atomic_load_n(&team->stop, __ATOMIC_ACQUIRE) &&
+	       !abuse_dev_stat(serving->number, &dev) && !dev.ready)
+		nanosleep(&nap, NULL);
+}
+
 static void announce(const struct serving *serving, const struct team *team)
 {
-	char size[SIZE_TEXT];
+	char size[SIZE_TEXT], text[512];
 
-	printf("abusectl: serving /dev/abuse%u (%s, %s) with %u worker%s\n",
-	       serving->number, format_size(serving->size, size), serving->spec,
-	       serving->nr_workers, serving->nr_workers == 1 ? "" : "s");
+	await_ready(serving, team);
+	snprintf(text, sizeof(text), "serving /dev/abuse%u (%s, %s) with %u worker%s",
+		 serving->number, format_size(serving->size, size), serving->spec,
+		 serving->nr_workers, serving->nr_workers == 1 ? "" : "s");
+	printf("abusectl: %s\n", text);
 	fflush(stdout);
+	notify_ready(text);
 	if (serving->verbose)
 		print_counts(serving, team);
 }
@@ -244,6 +259,7 @@ int workers_run(const struct serving *serving, bool *is_gone)
 		if (!status) {
 			announce(serving, team);
 			attend(serving, team, &signals);
+			notify_stopping();
 		}
 		stop(team);
 		if (!status)

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Reads abuse.conf(5) into a plan and opens its device; see conf.h. The keys are
+ * the plan's, but for the two that have a place of their own on the command line.
+ */
+#include "conf.h"
+#include "cmd.h"
+#include "complete.h"
+#include "parse.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SUFFIX		".conf"
+#define RULES_SECONDS	3	/* more than udev needs, if it has rules at all */
+
+/* ABUSE_CONF_DIR names another directory: tests make one up. */
+static const char *conf_dir(void)
+{
+	const char *dir = getenv("ABUSE_CONF_DIR");
+
+	return dir ? dir : "/etc/abuse";
+}
+
+/* Path of the file and name of the device. */
+static int name_file(struct conf *conf, const char *text)
+{
+	const char *base = strrchr(text, '/');
+	size_t len;
+	char *name;
+
+	if (!base && parse_name(text, conf->name))
+		return invalid(NULL, "--config %s: must be 1 to 31 of A-Z a-z 0-9 . _ - "
+			       "for %s/NAME%s, or a path with a slash", text,
+			       conf_dir(), SUFFIX);
+	if (!base)
+		len = (size_t)snprintf(conf->path, sizeof(conf->path), "%s/%s%s",
+				       conf_dir(), text, SUFFIX);
+	else
+		len = (size_t)snprintf(conf->path, sizeof(conf->path), "%s", text);
+	if (len >= sizeof(conf->path))
+		return invalid(NULL, "--config: a path of %zu bytes is too long", len);
+	if (!base)
+		return EXIT_OK;
+
+	name = strdup(base + 1);
+	if (!name)
+		return failed(conf->path, "out of memory");
+	len = strlen(name);
+	if (len > strlen(SUFFIX) && !strcmp(name + len - strlen(SUFFIX), SUFFIX))
+		name[len - strlen(SUFFIX)] = '\0';
+	if (parse_name(name, conf->name))
+		*conf->name = '\0';
+	free(name);
+	return EXIT_OK;
+}
+
+static int take_device(struct conf *conf, const char *line, const char *value)
+{
+	uint64_t number;
+
+	if (!value || parse_number(value, &number) || number > ABUSE_MAX_NUMBER)
+		return failed(line, "device=%s: must be a number from 0 to %u; leave it "
+			      "out for the device of the file's name",
+			      value ? value : "", ABUSE_MAX_NUMBER);
+	conf->number = (int)number;
+	return EXIT_OK;
+}
+
+static int take_backend(struct conf *conf, const char *line, const char *value)
+{
+	int ret;
+
+	conf->backend = strdup(value ? value : "");
+	if (!conf->backend)
+		return failed(line, "out of memory");
+	ret = plan_take_backend(&conf->plan, line, conf->backend);
+	if (ret < 0)
+		return failed(line, "backend=%s: must be one of those that 'abusectl "
+			      "help server' lists", conf->backend);
+	return ret;
+}
+
+static int take(struct conf *conf, const char *line, const char *key,
+		const char *value)
+{
+	bool is_device = !strcmp(key, "device"), is_backend = !strcmp(key, "backend");
+	int ret;
+
+	if (is_device ? conf->number >= 0 : is_backend ? conf->backend != NULL :
+	    plan_has(&conf->plan, key))
+		return failed(line, "%s: said twice, or against an earlier line; delete "
+			      "one of them", key);
+	if (is_device)
+		return take_device(conf, line, value);
+	if (is_backend)
+		return take_backend(conf, line, value);
+	ret = plan_take(&conf->plan, line, key, value);
+	if (ret < 0)
+		return failed(line, "%s: no such key; delete the line, or take one of "
+			      "abuse.conf(5)", key);
+	return ret;
+}
+
+static int read_lines(struct conf *conf, FILE *file)
+{
+	char *text = NULL, *key, *value, line[PATH_MAX + 16];
+	unsigned int nr = 0;
+	size_t size = 0;
+	int ret = EXIT_OK;
+
+	errno = 0;
+	while (!ret && getline(&text, &size, file) >= 0) {
+		snprintf(line, sizeof(line), "%s:%u", conf->path, ++nr);
+		if (parse_line(text, &key, &value))
+			ret = take(conf, line, key, value);
+	}
+	free(text);
+	if (!ret && ferror(file))
+		ret = failed(conf->path, "cannot be read: %s", strerror(errno));
+	return ret;
+}
+
+static int read_file(struct conf *conf)
+{
+	FILE *file = fopen(conf->path, "re");
+	int ret;
+
+	if (!file)
+		return failed(conf->path, "cannot be read: %s; abuse.conf(5) says what "
+			      "belongs there", strerror(errno));
+	ret = read_lines(conf, file);
+	fclose(file);
+	if (!ret && !conf->backend)
+		ret = failed(conf->path, "backend is missing; say which, as in "
+			     "'backend = file:/srv/disk.img'");
+	return ret;
+}
+
+static int obtain_device(struct conf *conf)
+{
+	const char *name = conf->plan.settings.params.name;
+	struct serving *serving = &conf->plan.serving;
+
+	/* A number needs no name; a device without number goes by one. */
+	if (!*name && conf->number < 0)
+		name = conf->name;
+	if (!*name && conf->number < 0)
+		return failed(conf->path, "device is missing, and no device can be "
+			      "called as the file is; say 'device = N' or 'name = NAME'");
+	serving->fd = device_obtain(conf->number, name, &serving->number);
+	return serving->fd < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int conf_open(struct conf *conf, const char *text)
+{
+	int ret;
+
+	memset(conf, 0, sizeof(*conf));
+	conf->number = -1;
+	plan_init(&conf->plan);
+	ret = name_file(conf, text);
+	if (ret)
+		return ret;
+	ret = read_file(conf);
+	if (!ret)
+		ret = obtain_device(conf);
+	if (!ret)
+		return EXIT_OK;
+	free(conf->backend);
+	return EXIT_FAILED;
+}
+
+void conf_close(struct conf *conf)
+{
+	close(conf->plan.serving.fd);
+	free(conf->backend);
+}
+
+static bool group_may_serve(unsigned int number)
+{
+	struct stat st;
+	char node[32];
+
+	snprintf(node, sizeof(node), "/dev/abctl%u", number);
+	return !stat(node, &st) && st.st_mode & S_IRGRP && st.st_gid;
+}
+
+void conf_prepare_user(struct conf *conf)
+{
+	static const struct timespec nap = { .tv_nsec = 20000000 };
+	const struct abuse_params *params = &conf->plan.settings.params;
+	int i;
+
+	if (geteuid() || !(params->flags & ABUSE_PARAMS_SEALED))
+		return;
+	conf->plan.store_user = params->seal_uid;
+	if (!params->seal_uid)
+		return;
+	for (i = 0; i < RULES_SECONDS * 50; i++) {
+		if (group_may_serve(conf->plan.serving.number))
+			return;
+		nanosleep(&nap, NULL);
+	}
+}
+
+int conf_option(int argc, char **argv, int *i, const char **file)
+{
+	static const char option[] = "--config";
+	size_t len = strlen(option);
+
+	if (!strncmp(argv[*i], option, len) && argv[*i][len] == '=') {
+		*file = argv[*i] + len + 1;
+		return 1;
+	}
+	if (strcmp(argv[*i], option))
+		return 0;
+	if (*i + 1 == argc) {
+		misused("--config: a NAME or path is needed");
+		return -1;
+	}
+	*file = argv[++*i];
+	return 1;
+}
+
+void conf_help(void)
+{
+	printf("--config NAME: do as %s/NAME%s says, see abuse.conf(5); NAME may be a path\n"
+	       "with a slash. DEV, backend and keys then stand in the file.\n\n",
+	       conf_dir(), SUFFIX);
+}
+
+void conf_complete(const char *word)
+{
+	DIR *dir = strchr(word, '/') ? NULL : opendir(conf_dir());
+	const struct dirent *entry;
+	char name[32], text[256];
+	size_t len;
+
+	if (!dir) {
+		complete_files(word, 0);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		len = strlen(entry->d_name);
+		if (len <= strlen(SUFFIX) ||
+		    strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX))
+			continue;
+		snprintf(text, sizeof(text), "%.*s", (int)(len - strlen(SUFFIX)),
+			 entry->d_name);
+		if (!parse_name(text, name))
+			complete_word(word, name, conf_dir());
+	}
+	closedir(dir);
+}
+
+void conf_complete_option(const char *word)
+{
+	complete_word(word, "--config", "do as a file of abuse.conf(5) says");
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * abuse.conf(5): a file that says of one device what "abusectl server" would be
+ * told by arguments. All failures are one line that names the file and, if one is
+ * to blame, the line; the status that goes with them is EXIT_FAILED.
+ */
+#ifndef ABUSECTL_CONF_H
+#define ABUSECTL_CONF_H
+
+#include "plan.h"
+
+#include <limits.h>
+
+struct conf {
+	char path[PATH_MAX];
+	char name[32];			/* of the device: the file's; or "" */
+	int number;			/* of the device, or -1: it goes by its name */
+	char *backend;			/* as the file says it; plan points here */
+	struct plan plan;
+};
+
+/*
+ * Reads the file that @text means, a path if it has a slash, else the name of one in
+ * /etc/abuse; finds or adds its device, and opens the control node. conf_close()
+ * is due after success alone.
+ */
+int conf_open(struct conf *conf, const char *text);
+void conf_close(struct conf *conf);
+
+/*
+ * For a caller that is root: what the server will open is to be opened and made as
+ * the user for whom the file seals the device, whom this waits for the rules to let
+ * in.
+ */
+void conf_prepare_user(struct conf *conf);
+
+/*
+ * Takes "--config FILE" or "--config=FILE" at argv[*i]. 1: taken, *i is at its last
+ * word; 0: it is something else; -1: reported.
+ */
+int conf_option(int argc, char **argv, int *i, const char **file);
+
+void conf_help(void);
+void conf_complete(const char *word);
+void conf_complete_option(const char *word);
+
+#endif /* ABUSECTL_CONF_H */

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What a server is to do, and bringing a device to where it can; see plan.h. What
+ * comes here is parsed, what goes on from here serves.
+ */
+#include "plan.h"
+#include "cmd.h"
+#include "complete.h"
+#include "parse.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define DEFAULT_BATCH	16
+
+/* What no backend can be made to do that does not. */
+#define BACKEND_FEATURES	(ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES)
+
+static const struct own_key {
+	const char *name;
+	size_t offset;			/* in struct serving */
+	unsigned int max;
+	const char *help;
+} own_keys[] = {
+	{ "workers", offsetof(struct serving, nr_workers), 64,
+	  "threads, 1 to 64 (default: as CPUs, 2 to 4)" },
+	{ "batch", offsetof(struct serving, batch), 256,
+	  "requests fetched at once, 1 to 256 (default 16)" },
+};
+
+#define NR_OWN_KEYS	(sizeof(own_keys) / sizeof(*own_keys))
+
+static unsigned int default_workers(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cpus < 2 ? 2 : cpus > 4 ? 4 : (unsigned int)cpus;
+}
+
+void plan_init(struct plan *plan)
+{
+	*plan = (struct plan) {
+		.serving = {
+			.fd = -1,
+			.backend = backends[0],
+			.spec = backends[0]->name,
+			.nr_workers = default_workers(),
+			.batch = DEFAULT_BATCH,
+		},
+	};
+}
+
+static const struct own_key *own_key_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NR_OWN_KEYS; i++)
+		if (!strcmp(own_keys[i].name, name))
+			return &own_keys[i];
+	return NULL;
+}
+
+static uint64_t own_key_bit(const struct own_key *key)
+{
+	return 1ULL << (key - own_keys);
+}
+
+static int take_own(struct plan *plan, const char *subject,
+		    const struct own_key *key, const char *value)
+{
+	unsigned int count;
+	uint64_t number;
+
+	if (!value || parse_number(value, &number) || !number || number > key->max)
+		return invalid(subject, "%s=%s: must be a number from 1 to %u",
+			       key->name, value ? value : "", key->max);
+	count = (unsigned int)number;
+	memcpy((char *)&plan->serving + key->offset, &count, sizeof(count));
+	plan->given |= own_key_bit(key);
+	return EXIT_OK;
+}
+
+int plan_take(struct plan *plan, const char *subject, const char *name,
+	      const char *value)
+{
+	const struct own_key *key = own_key_find(name);
+
+	if (key)
+		return take_own(plan, subject, key, value);
+	if (!strcmp(name, "reconnect"))
+		return invalid(subject, "reconnect: a server changes no device that is "
+			       "up; leave it out and use 'abusectl setup'");
+	return settings_take(&plan->settings, subject, name, value);
+}
+
+bool plan_has(const struct plan *plan, const char *name)
+{
+	const struct own_key *key = own_key_find(name);
+
+	return key ? plan->given & own_key_bit(key) :
+		     settings_has_either(&plan->settings, name);
+}
+
+int plan_take_backend(struct plan *plan, const char *subject, const char *spec)
+{
+	struct serving *serving = &plan->serving;
+	const struct backend *backend = backend_find(spec, &plan->backend_args);
+
+	if (!backend)
+		return -1;
+	if (plan->backend_args && !backend->args)
+		return invalid(subject, "%s: %s takes no argument", spec,
+			       backend->name);
+	serving->backend = backend;
+	serving->spec = spec;
+	return EXIT_OK;
+}
+
+/* Set an empty device up as the backend can and the keys want. */
+static int set_up(const struct serving *serving, struct settings *settings,
+		  const struct target *target, const struct abuse_params *now)
+{
+	struct abuse_params *params = &settings->params;
+	uint64_t off = settings->features_off;
+	int ret;
+
+	if (off & ABUSE_F_WRITE_CACHE)
+		off |= ABUSE_F_FUA;
+	if (params->features & ~target->features & BACKEND_FEATURES)
+		return failed(device_name(serving->number), "discard or write_zeroes: "
+			      "%s cannot do that", serving->spec);
+	params->capacity = target->size;
+	params->features |= target->features & now->all_features & ~off;
+	ret = settings_check(settings, now);
+	if (ret)
+		return ret;
+	ret = abuse_ctl_set_params(serving->fd, params);
+	return ret < 0 ? settings_refused(settings, serving->number, -ret) : EXIT_OK;
+}
+
+/* This process, which has one thread, gets the rights of @uid as far as files go. */
+static int become(uid_t uid)
+{
+	const struct passwd *user = getpwuid(uid);
+	gid_t gid = user ? user->pw_gid : (gid_t)uid;
+
+	if (user ? initgroups(user->pw_name, gid) : setgroups(0, NULL))
+		return -errno;
+	return setegid(gid) || seteuid(uid) ? -errno : 0;
+}
+
+static int become_root(void)
+{
+	return seteuid(0) || setegid(0) || initgroups("root", 0) ? -errno : 0;
+}
+
+/*
+ * The store is opened as who will serve it: a file or memory object made on the way
+ * is theirs, and what they may not open is not opened.
+ */
+static int open_store(struct plan *plan, struct target *target)
+{
+	const struct backend *backend = plan->serving.backend;
+	int err = 0, ret;
+
+	if (plan->store_user)
+		err = become(plan->store_user);
+	ret = err ? EXIT_OK : backend->open(target, plan->backend_args,
+					    &plan->serving.store);
+	if (plan->store_user && !err)
+		err = become_root();
+	if (err)
+		return failed(device_name(target->number), "cannot open %s as uid %u: "
+			      "%s", plan->serving.spec, plan->store_user,
+			      strerror(-err));
+	return ret;
+}
+
+static int attach(struct plan *plan)
+{
+	struct serving *serving = &plan->serving;
+	struct settings *settings = &plan->settings;
+	const struct backend *backend = serving->backend;
+	struct abuse_params now;
+	struct abuse_info info;
+	struct target target;
+	int ret;
+
+	ret = abuse_ctl_get_params(serving->fd, &now);
+	if (!ret)
+		ret = abuse_ctl_get_status(serving->fd, &info);
+	if (ret < 0)
+		return device_failed(serving->number, "read parameters", -ret);
+	target = (struct target) {
+		.number = serving->number,
+		.disk = (dev_t)info.ab_device,
+		.is_up = now.state == ABUSE_S_UP,
+		.features = backend->features,
+	};
+	target.read_only = (target.is_up ? now.flags : settings->params.flags) &
+			   ABUSE_PARAMS_READ_ONLY;
+	target.size = target.is_up ? now.capacity : settings->params.capacity;
+
+	if (target.is_up) {
+		ret = settings_match(settings, &now);
+		if (ret)
+			return ret;
+	} else if (!target.size && backend != &backend_file) {
+		return invalid(device_name(serving->number), "size= is needed, since the "
+			       "device is empty");
+	}
+	ret = open_store(plan, &target);
+	if (ret)
+		return ret;
+	if (!target.is_up)
+		ret = set_up(serving, settings, &target, &now);
+	if (ret)
+		backend->close(serving->store, true);
+	serving->size = target.size;
+	return ret;
+}
+
+int plan_attach(struct plan *plan)
+{
+	int fd = plan->serving.fd, ret;
+
+	while (flock(fd, LOCK_EX) && errno == EINTR)
+		;
+	ret = attach(plan);
+	flock(fd, LOCK_UN);
+	return ret;
+}
+
+void plan_help(void)
+{
+	size_t i;
+
+	puts("Keys of the server, beside those of set-up:");
+	for (i = 0; i < NR_OWN_KEYS; i++)
+		printf("  %s=N%*s%s\n", own_keys[i].name,
+		       19 - (int)strlen(own_keys[i].name), " ", own_keys[i].help);
+}
+
+void plan_complete(const char *word)
+{
+	char key[16];
+	size_t i;
+
+	for (i = 0; i < NR_OWN_KEYS; i++) {
+		snprintf(key, sizeof(key), "%s=", own_keys[i].name);
+		complete_item(word, key, own_keys[i].help);
+	}
+	settings_complete(word, false);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a server is to do: backend, keys of set-up and its own keys, as given by
+ * arguments or a file; and how a device gets there, up to the point where serving
+ * starts. server and "setup --config" share it.
+ */
+#ifndef ABUSECTL_PLAN_H
+#define ABUSECTL_PLAN_H
+
+#include "backend.h"
+#include "setup.h"
+
+struct plan {
+	struct settings settings;
+	struct serving serving;
+	const char *backend_args;
+	uint64_t given;			/* bit n: own key n of the table */
+	uid_t store_user;		/* as whom root opens the store; 0: as root */
+};
+
+/* Everything at its default, the backend too. */
+void plan_init(struct plan *plan);
+
+/*
+ * Takes one key. EXIT_OK; EXIT_USAGE, reported against @subject; or -1: no such
+ * key, nothing said.
+ */
+int plan_take(struct plan *plan, const char *subject, const char *key,
+	      const char *value);
+
+/* Was this key, in any spelling, or the one that it contradicts taken? */
+bool plan_has(const struct plan *plan, const char *key);
+
+/* Takes the backend, "NAME" or "NAME:ARGS", which must stay there; as plan_take(). */
+int plan_take_backend(struct plan *plan, const char *subject, const char *spec);
+
+/*
+ * From the open control node plan->serving.fd to an open store of a device that is
+ * up: it is set up if it is empty, and else must be what the keys say. Servers
+ * that start at the same moment do so one after another, under a lock on the node.
+ * Reports its failures and returns an exit status.
+ */
+int plan_attach(struct plan *plan);
+
+/* The keys, those of set-up too. */
+void plan_help(void);
+void plan_complete(const char *word);
+
+#endif /* ABUSECTL_PLAN_H */
