@@ -5,6 +5,9 @@
 VERSION	:= $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' module/dkms.conf)
 PREFIX	?= /usr/local
 LIBDIR	?= $(PREFIX)/lib
+BASHDIR	?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR	?= $(PREFIX)/share/zsh/site-functions
+FISHDIR	?= $(PREFIX)/share/fish/vendor_completions.d
 DESTDIR	?=
 KDIR	?=
 SUITE	?=
@@ -65,16 +68,20 @@ module:
 
 source	:= $(DESTDIR)$(PREFIX)/src/abuse-$(VERSION)
 
-install: utils				## install all, and the module's source (DESTDIR, PREFIX, LIBDIR)
+install: utils				## install all, the module's source too (DESTDIR, PREFIX, LIBDIR, ZSHDIR, FISHDIR)
 	@$(MAKE) --no-print-directory -C utils install
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man4" man/*.4
+	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man5" man/*.5
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man8" man/*.8
+	$(INSTALL) -D -m 644 completions/abusectl.bash "$(DESTDIR)$(BASHDIR)/abusectl"
+	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(ZSHDIR)" completions/_abusectl
+	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(FISHDIR)" completions/abusectl.fish
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/lib/udev/rules.d" udev/60-abuse.rules
 	$(INSTALL) -D -m 644 udev/abuse.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/abuse.conf"
 	$(INSTALL) -D -m 644 udev/abuse.modules-load "$(DESTDIR)$(PREFIX)/lib/modules-load.d/abuse.conf"
 	mkdir -p "$(source)"
 	cp -R module/. "$(source)"
-	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+	case "$(DESTDIR)$(LIBDIR)" in /usr/*) [ "$$(id -u)" != 0 ] || ldconfig ;; esac
 
 clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean

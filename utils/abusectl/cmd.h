@@ -65,7 +65,7 @@ int note(const char *subject, const char *format, ...)
  * reports what an operation on an open device returned, device_missing() why
  * there is none to open. device_add() adds one, leaving its number in @add;
  * device_obtain() opens the device of that number or, if that is -1, of that name,
- * and adds it if there is none.
+ * and adds it if there is none; it refuses one that belongs to another user.
  */
 int device_open(const char *text, unsigned int *number);
 int device_missing(const char *text, int err);

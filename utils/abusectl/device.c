@@ -119,7 +119,8 @@ static int match_name(const struct abuse_dev *dev, void *arg)
 	return 1;
 }
 
-/* The number of the device in question, or -1. Not by abuse_dev_find(): a name may
+/*
+ * The number of the device in question, or -1. Not by abuse_dev_find(): a name may
  * look like a number.
  */
 static int find(int wanted, const char *name)
@@ -131,6 +132,18 @@ static int find(int wanted, const char *name)
 		return abuse_dev_stat((unsigned int)wanted, &dev) ? -1 : wanted;
 	abuse_dev_each(match_name, &called);
 	return called.number;
+}
+
+/* Anyone may take a name or number first; what is served there would be theirs. */
+static bool is_foreign(unsigned int number)
+{
+	struct abuse_dev dev;
+
+	if (abuse_dev_stat(number, &dev) || !dev.owner || dev.owner == geteuid())
+		return false;
+	failed(device_name(number), "belongs to uid %llu; say another name or device, "
+	       "or 'abusectl remove %u'", (unsigned long long)dev.owner, number);
+	return true;
 }
 
 int device_obtain(int wanted, const char *name, unsigned int *number)
@@ -154,6 +167,8 @@ int device_obtain(int wanted, const char *name, unsigned int *number)
 			return -1;
 		}
 	}
+	if (is_foreign((unsigned int)found))
+		return -1;
 	snprintf(text, sizeof(text), "%d", found);
 	return device_open(text, number);
 }
