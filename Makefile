@@ -44,6 +44,9 @@ lint:					## all static checks, of the packages too
 deb:					## packages in build/deb/, or with SUITE=NAME for that suite in build/deb/NAME/
 	@debian/build $(SUITE)
 
+rpm:					## rpms, their source and a repository of both in build/rpm/
+	@rpm/build
+
 shell: SUITE := $(or $(SUITE),trixie)
 shell: deb				## root shell in a guest of SUITE (trixie) with the packages installed
 	@tests/vm/guest shell $(SUITE) --share . \
@@ -87,4 +90,4 @@ clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help demo check check-quick check-kernel check-build lint deb shell format tools utils module install clean
+.PHONY: all help demo check check-quick check-kernel check-build lint deb rpm shell format tools utils module install clean
