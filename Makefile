@@ -26,7 +26,10 @@ help:					## list these targets
 demo:					## the whole story in a throwaway guest (SUITE=trixie)
 	@tests/demo/demo $(or $(SUITE),trixie)
 
-check:					## everything, in guests of all suites; under 45 minutes
+check:					## all tests, in guests; the slowest on trixie alone; under 45 minutes
+	@tests/check most
+
+check-all:				## that, and the slowest on every suite: over an hour
 	@tests/check all
 
 check-quick:				## unit tests, command line and lint: no guest, no root; under 3 minutes
@@ -43,6 +46,9 @@ lint:					## all static checks, of the packages too
 
 deb:					## packages in build/deb/, or with SUITE=NAME for that suite in build/deb/NAME/
 	@debian/build $(SUITE)
+
+autopkgtest:				## debian/tests and the standard DKMS test on the packages built (SUITE=trixie)
+	@debian/autopkgtest $(or $(SUITE),trixie)
 
 rpm:					## rpms, their source and a repository of both in build/rpm/
 	@rpm/build
@@ -90,4 +96,4 @@ clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help demo check check-quick check-kernel check-build lint deb rpm shell format tools utils module install clean
+.PHONY: all help demo check check-all check-quick check-kernel check-build lint deb rpm autopkgtest shell format tools utils module install clean

@@ -136,6 +136,7 @@ struct abuse_device {
 	atomic_t nr_doomed;
 	wait_queue_head_t doomed_wait;	/* RESET and REMOVE, for claimers */
 	wait_queue_head_t fetch_wait;	/* exchange; exclusive */
+	atomic_t nr_spinning;		/* servers that look again before they sleep */
 	wait_queue_head_t poll_wait;
 	struct delayed_work expire_work;
 	struct work_struct ready_work;	/* first server: event, scan */
@@ -200,12 +201,14 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns);
 /* ---- claim.c: one call has a request to itself ----------------------------- */
 
 /*
- * What a call ended and has not accounted for yet. It does so before it can
- * sleep, or it would keep others' requests out of the queue limit.
+ * What a call answered and has not settled yet: the block layer is told of the
+ * batch, and counts and queue limit are brought up to date. It does so before it
+ * can sleep, or it would keep others' requests from ending or out of the limit.
  */
 struct abuse_tally {
 	unsigned int served;
 	unsigned int failed;
+	struct io_comp_batch batch;	/* no slot names these any more */
 };
 
 struct abuse_claim {
@@ -232,7 +235,7 @@ int abuse_reply(struct abuse_server *srv, const struct abuse_reply *reply,
 int abuse_take_payload(struct abuse_server *srv, u64 id, void __user *to,
 		       size_t len);
 void abuse_end(struct request *rq, u32 error);
-void abuse_account(struct abuse_device *dev, struct abuse_tally *tally);
+void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally);
 
 /* ---- copy.c: bytes between request pages and server memory -------------- */
 

@@ -83,7 +83,7 @@ static void end_doomed(struct abuse_device *dev, struct abuse_slot *slot)
 
 	abuse_slot_move_sure(slot, ABUSE_FREE);
 	abuse_end(rq, EIO);
-	abuse_account(dev, &tally);
+	abuse_settle(dev, &tally);
 	if (atomic_dec_and_test(&dev->nr_doomed))
 		wake_up(&dev->doomed_wait);
 }
@@ -131,7 +131,7 @@ int abuse_claim_copy(struct abuse_claim *claim, struct abuse_copy *copy)
 		if (!abuse_unclaim(claim))
 			return claim->held ? -ESTALE : -ENOMSG;
 		if (claim->tally)
-			abuse_account(claim->srv->dev, claim->tally);
+			abuse_settle(claim->srv->dev, claim->tally);
 		err = abuse_copy_fault_in(copy);
 		if (!err)
 			err = abuse_claim(claim);
@@ -154,7 +154,9 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 		end_doomed(claim->srv->dev, slot);
 		return false;
 	}
-	abuse_end(rq, error);
+	if (error || !blk_mq_add_to_batch(rq, &claim->tally->batch, false,
+					  blk_mq_end_request_batch))
+		abuse_end(rq, error);
 	if (error)
 		claim->tally->failed++;
 	else

@@ -19,13 +19,23 @@ void abuse_end(struct request *rq, u32 error)
 	local_bh_enable();
 }
 
-/* For all that a call ended so far: counts, and room within the queue limit. */
-void abuse_account(struct abuse_device *dev, struct abuse_tally *tally)
+static void end_batch(struct io_comp_batch *batch)
+{
+	if (!batch->complete)
+		return;
+	local_bh_disable();
+	batch->complete(batch);
+	local_bh_enable();
+}
+
+/* For all that a call answered so far: its end, counts, room within the limit. */
+void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 {
 	bool more;
 
 	if (!tally->served && !tally->failed)
 		return;
+	end_batch(&tally->batch);
 	spin_lock(&dev->lock);
 	dev->nr_visible -= tally->served + tally->failed;
 	dev->nr_served += tally->served;

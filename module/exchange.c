@@ -126,7 +126,7 @@ static noinline_for_stack int answer(struct abuse_server *srv,
 			if (!status)
 				x->nr_taken++;
 		}
-		abuse_account(srv->dev, &tally);
+		abuse_settle(srv->dev, &tally);
 		err = write_statuses(replies, x, first, n);
 	}
 	return err;

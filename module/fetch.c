@@ -109,19 +109,26 @@ static bool has_news(const struct abuse_server *srv)
 	       READ_ONCE(dev->epoch) != READ_ONCE(srv->epoch);
 }
 
-/* Sleeping and being woken costs more than a short look. */
+/*
+ * Sleeping and being woken costs more than a short look, as long as nobody else
+ * wants the processor. Submitters rely on a last look after nr_spinning is down
+ * again: the caller's, or that of prepare_to_wait_exclusive().
+ */
 static bool spin_for_news(const struct abuse_server *srv, u64 spin_ns)
 {
+	struct abuse_device *dev = srv->dev;
 	u64 end = local_clock() + spin_ns;
+	bool found = false;
 
-	while (local_clock() < end) {
-		if (has_news(srv))
-			return true;
+	atomic_inc(&dev->nr_spinning);
+	while (!(found = has_news(srv)) && local_clock() < end) {
 		if (need_resched() || signal_pending(current))
 			break;
 		cpu_relax();
 	}
-	return false;
+	atomic_dec(&dev->nr_spinning);
+	smp_mb__after_atomic();
+	return found;
 }
 
 /*

@@ -369,6 +369,6 @@ long abuse_put_bio(struct abuse_server *srv, void __user *arg)
 	claim.id = hdr.ab_id;
 	ret = put_one(&claim, &hdr, scratch);
 	kvfree(scratch);
-	abuse_account(dev, &tally);
+	abuse_settle(dev, &tally);
 	return ret;
 }

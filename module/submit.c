@@ -63,7 +63,7 @@ static blk_status_t admit(const struct abuse_device *dev, struct request *rq)
 	return BLK_STS_OK;
 }
 
-static void enqueue(struct abuse_device *dev, struct request *rq)
+static void enqueue(struct abuse_device *dev, struct request *rq, u64 now)
 {
 	struct abuse_slot *slot = abuse_slot_of(dev, rq);
 
@@ -72,7 +72,7 @@ static void enqueue(struct abuse_device *dev, struct request *rq)
 	slot->holder = NULL;
 	slot->handed = 0;
 	slot->seq = dev->seq++;
-	slot->queued_ns = ktime_get_ns();
+	slot->queued_ns = now;
 	slot->visible = dev->nr_visible < dev->queue_limit;
 	abuse_slot_move_sure(slot, ABUSE_PENDING);
 	if (slot->visible) {
@@ -99,7 +99,7 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 	spin_lock(&dev->lock);
 	status = admit(dev, rq);
 	if (status == BLK_STS_OK)
-		enqueue(dev, rq);
+		enqueue(dev, rq, ktime_get_ns());
 	else
 		dev->nr_errors++;
 	spin_unlock(&dev->lock);
@@ -107,6 +107,28 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 	if (bd->last)
 		abuse_wake_servers(dev);
 	return status;
+}
+
+/* A plug; what is not admitted stays on the list, to be refused one by one. */
+static ABUSE_QUEUE_RQS_FN(abuse_queue_rqs, list)
+{
+	struct abuse_device *dev = rq_list_peek(list)->q->queuedata;
+	struct rq_list refused = { };
+	u64 now = ktime_get_ns();
+	struct request *rq;
+
+	spin_lock(&dev->lock);
+	while ((rq = rq_list_pop(list))) {
+		if (admit(dev, rq) != BLK_STS_OK) {
+			rq_list_add_tail(&refused, rq);
+			continue;
+		}
+		blk_mq_start_request(rq);
+		enqueue(dev, rq, now);
+	}
+	spin_unlock(&dev->lock);
+	*list = refused;
+	abuse_wake_servers(dev);
 }
 
 static void abuse_commit_rqs(struct blk_mq_hw_ctx *hctx)
@@ -122,6 +144,7 @@ static ABUSE_TIMEOUT_FN(abuse_rq_timeout, rq)
 
 const struct blk_mq_ops abuse_mq_ops = {
 	.queue_rq	= abuse_queue_rq,
+	ABUSE_QUEUE_RQS(abuse_queue_rqs)
 	.commit_rqs	= abuse_commit_rqs,
 	.timeout	= abuse_rq_timeout,
 };
@@ -154,13 +177,14 @@ void abuse_promote(struct abuse_device *dev)
 }
 
 /*
- * One waiter in exchange, who wakes the next if it leaves something behind, and
- * all who poll. Pairs with the barrier in prepare_to_wait_exclusive() and in
- * poll_wait(): either they see the request or we see them.
+ * One waiter in exchange, who wakes the next if it leaves something behind, unless
+ * a server is spinning, which looks once more before it sleeps; and all who poll.
+ * Pairs with the barriers in prepare_to_wait_exclusive(), in poll_wait() and at the
+ * end of the spin: either they see the request or we see them.
  */
 void abuse_wake_servers(struct abuse_device *dev)
 {
-	if (wq_has_sleeper(&dev->fetch_wait))
+	if (wq_has_sleeper(&dev->fetch_wait) && !atomic_read(&dev->nr_spinning))
 		wake_up_interruptible(&dev->fetch_wait);
 	if (wq_has_sleeper(&dev->poll_wait))
 		wake_up_interruptible_poll(&dev->poll_wait,

@@ -58,6 +58,90 @@
 	enum blk_eh_timer_return name(struct request *rq, bool compat_reserved)
 #endif
 
+/* ---- Requests in bulk --------------------------------------------------------- */
+
+/*
+ * A whole plug at once, where the kernel offers it: ABUSE_QUEUE_RQS() is the
+ * entry of the table of operations. What is left on the list comes one by one.
+ */
+#if !ABUSE_HAVE_RQ_LIST
+struct rq_list {
+	struct request *head;
+	struct request *tail;
+};
+
+#if ABUSE_HAVE_QUEUE_RQS
+#define compat_rq_next(rq) ((rq)->rq_next)
+#else
+#define compat_rq_next(rq) (*(struct request **)&(rq)->queuelist)
+#endif
+
+static inline struct request *compat_rq_list_pop(struct rq_list *list)
+{
+	struct request *rq = list->head;
+
+	if (rq)
+		list->head = compat_rq_next(rq);
+	return rq;
+}
+
+static inline void compat_rq_list_add_tail(struct rq_list *list,
+					   struct request *rq)
+{
+	compat_rq_next(rq) = NULL;
+	if (list->head)
+		compat_rq_next(list->tail) = rq;
+	else
+		list->head = rq;
+	list->tail = rq;
+}
+
+#undef rq_list_peek
+#undef rq_list_pop
+#undef rq_list_add_tail
+#define rq_list_peek(list) ((list)->head)
+#define rq_list_pop(list) compat_rq_list_pop(list)
+#define rq_list_add_tail(list, rq) compat_rq_list_add_tail(list, rq)
+#endif
+
+#if !ABUSE_HAVE_QUEUE_RQS
+#define ABUSE_QUEUE_RQS_FN(name, list) void __maybe_unused name(struct rq_list *list)
+#define ABUSE_QUEUE_RQS(name)
+#elif ABUSE_HAVE_RQ_LIST
+#define ABUSE_QUEUE_RQS_FN(name, list) void name(struct rq_list *list)
+#define ABUSE_QUEUE_RQS(name) .queue_rqs = name,
+#else
+#define ABUSE_QUEUE_RQS_FN(name, list)					\
+	void name##_list(struct rq_list *list);				\
+	static void name(struct request **compat_rqs)			\
+	{								\
+		struct rq_list compat_list = { .head = *compat_rqs };	\
+									\
+		name##_list(&compat_list);				\
+		*compat_rqs = compat_list.head;				\
+	}								\
+	static void name##_list(struct rq_list *list)
+#define ABUSE_QUEUE_RQS(name) .queue_rqs = name,
+#endif
+
+/* Without batches each request is ended by itself. */
+#if !ABUSE_HAVE_END_REQUEST_BATCH
+struct io_comp_batch {
+	void (*complete)(struct io_comp_batch *batch);
+};
+
+static inline void blk_mq_end_request_batch(struct io_comp_batch *batch)
+{
+}
+
+static inline bool blk_mq_add_to_batch(struct request *rq,
+		struct io_comp_batch *batch, bool is_error,
+		void (*complete)(struct io_comp_batch *batch))
+{
+	return false;
+}
+#endif
+
 #if ABUSE_HAVE_OPEN_DISK
 #define ABUSE_BLK_OPEN(name, disk, mode) \
 	int name(struct gendisk *disk, blk_mode_t mode)

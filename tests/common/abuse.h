@@ -207,7 +207,7 @@ static inline unsigned int test_seconds(void)
 {
 	const char *text = getenv("TEST_SECONDS");
 
-	return text && atoi(text) > 0 ? atoi(text) : stretched(60);
+	return text && atoi(text) > 0 ? (unsigned int)atoi(text) : stretched(60);
 }
 
 static inline void *test_watchdog(void *unused)

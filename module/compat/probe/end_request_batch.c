@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* 5.16: requests that succeeded are ended as a batch. */
+(void)&blk_mq_end_request_batch;

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* 5.17: a driver may take a whole plug of requests at once. */
+(void)((struct blk_mq_ops *)NULL)->queue_rqs;

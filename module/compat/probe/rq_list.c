@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* 6.13: lists of requests have a type with head and tail. */
+struct rq_list list;
+
+(void)list;

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What the tests of the packages' life share: each runs itself again inside a throwaway root of the suite, at native speed,
+# where /src is the tree. No module can be loaded there; what the kernel must take part in is tested in booted guests.
+# shellcheck source=tests/common/test.sh
+. "$TESTS/common/test.sh"
+export DEBIAN_FRONTEND=noninteractive INITRD=No
+
+# in_root [KEEP]...: the rest of the test takes place inside.
+in_root() {
+	[ -z "${INSIDE-}" ] || return 0
+	exec "$TESTS/vm/guest" chroot "$SUITE" --bind "$TESTS/.." -- \
+		env INSIDE=yes TESTS=/src/tests TIMEOUT_FACTOR="${TIMEOUT_FACTOR:-1}" bash "/src/tests/packages/${0##*/}"
+}
+
+# Packages of the next version, made of the same tree, in build/packages/SUITE.
+next_version=0.99.0
+make_next_version() {
+	local next
+	[ -z "${INSIDE-}" ] || return 0
+	next=$TESTS/../build/packages/next
+	rm -rf "$next"
+	mkdir -p "$next"
+	(cd "$TESTS/.." && debian/sources | tr '\n' '\0' | xargs -0 cp -P --parents -t "$next")
+	ln -s "$TESTS" "$next/tests"
+	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$next_version\"/" "$next/module/dkms.conf"
+	sed -i "1s/(.*)/($next_version)/" "$next/debian/changelog"
+	"$next/debian/build" "$SUITE"
+	rm -rf "$TESTS/../build/packages/$SUITE"
+	mv "$next/build/deb/$SUITE" "$TESTS/../build/packages/$SUITE"
+	rm -rf "$next"
+}
+
+# install OPTION|DEB|PACKAGE...: with apt; what it said is in $said.
+install() {
+	said=$(apt-get -qqy -o Dpkg::Use-Pty=0 -o Acquire::Check-Valid-Until=false install "$@" 2>&1) ||
+		fail "apt-get install $* gave $?: $said"
+}
+debs() { # FOLDER NAME...: the files of packages
+	local name
+	for name in "${@:2}"; do
+		echo "$1/${name}"_*.deb
+	done
+}
+# shellcheck disable=SC2034
+packages='abuse-dkms abuse-utils libabuse0 libabuse-dev'
+# Everything that is half done, of whatever package.
+audit() { is "$(dpkg --audit; dpkg-query -W -f '${Package} ${db:Status-Status}\n' | grep -v ' \(installed\|config-files\|not-installed\)$' || true)" "" "dpkg is consistent $*"; }
+version_of() { dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null || true; }
+modules() { find /lib/modules -name 'abuse.ko*' -printf '%P\n' | sort; }

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# The guest's half of the test of an upgrade under a mount.
+TESTS=/host/tests
+# shellcheck source=tests/common/test.sh
+. "$TESTS/common/test.sh"
+export DEBIAN_FRONTEND=noninteractive
+debs=(/host/build/packages/"$SUITE"/*.deb)
+
+old=$(dpkg-query -W -f '${Version}' abuse-dkms)
+modprobe abuse
+mkdir -p /etc/abuse
+printf 'backend = file:/var/lib/disk.img\nsize = 256M\nsealed = root\n' >/etc/abuse/upgrade.conf
+systemctl start abuse@upgrade.service
+disk=/dev/disk/by-id/abuse-upgrade
+wait_until 30 test -b "$disk"
+mkfs.ext4 -q "$disk"
+mount "$disk" /mnt
+server=$(systemctl show -p MainPID --value abuse@upgrade.service)
+stop=/run/stop
+writer() {
+	local n=0
+	while [ ! -e "$stop" ]; do
+		n=$((n + 1))
+		dd if=/usr/bin/bash of="/mnt/file$((n % 20))" bs=64K conv=fsync status=none || return 1
+	done
+	echo "$n" >/run/written
+}
+writer &
+writer=$!
+
+ok "apt upgrades under the mount" apt-get -qqy install "${debs[@]}"
+new=$(dpkg-query -W -f '${Version}' abuse-dkms)
+is_not "$new" "$old" "the packages are new"
+is "$(cat /sys/module/abuse/version)" "$old" "the module loaded is still the old one"
+is "$(systemctl show -p MainPID --value abuse@upgrade.service)" "$server" "the server is still the same"
+touch "$stop"
+ok "no write failed" wait "$writer"
+note "$(cat /run/written) files were written and synced meanwhile"
+umount /mnt
+echo 3 >/proc/sys/vm/drop_caches
+mount "$disk" /mnt
+for file in /mnt/file*; do
+	cmp "$file" /usr/bin/bash || fail "$file differs"
+done
+pass "every byte is right"
+umount /mnt
+ok "the file system is clean" e2fsck -fn "$disk"
+
+systemctl stop abuse@upgrade.service
+abusectl reset upgrade
+udevadm settle
+modprobe -r abuse
+modprobe abuse
+is "$(cat /sys/module/abuse/version)" "$new" "the next load takes the new module"
+systemctl start abuse@upgrade.service
+wait_until 30 test -b "$disk"
+mount "$disk" /mnt
+ok "which serves what the old one stored" cmp /mnt/file1 /usr/bin/bash
+umount /mnt
+
+ok "the packages go while a unit serves" apt-get -qqy purge abuse-dkms abuse-utils libabuse0 libabuse-dev
+fails "the unit is gone" systemctl is-active --quiet abuse@upgrade.service
+complaints=$(dmesg --level=emerg,alert,crit,err,warn | grep -iE 'abuse|WARNING|BUG' | grep -v 'taints kernel\|module verification' || true)
+is "$complaints" "" "the kernel has nothing to complain about"
