@@ -6,9 +6,10 @@
 . "$TESTS/common/test.sh"
 export DEBIAN_FRONTEND=noninteractive INITRD=No
 
-# in_root [KEEP]...: the rest of the test takes place inside.
+# in_root: the rest of the test takes place inside.
 in_root() {
 	[ -z "${INSIDE-}" ] || return 0
+	"$TESTS/../debian/build" "$SUITE"
 	exec "$TESTS/vm/guest" chroot "$SUITE" --bind "$TESTS/.." -- \
 		env INSIDE=yes TESTS=/src/tests TIMEOUT_FACTOR="${TIMEOUT_FACTOR:-1}" bash "/src/tests/packages/${0##*/}"
 }
