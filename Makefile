@@ -50,6 +50,9 @@ deb:					## packages in build/deb/, or with SUITE=NAME for that suite in build/d
 autopkgtest:				## debian/tests and the standard DKMS test on the packages built (SUITE=trixie)
 	@debian/autopkgtest $(or $(SUITE),trixie)
 
+rpm:					## rpms, their source and a repository of both in build/rpm/
+	@rpm/build
+
 shell: SUITE := $(or $(SUITE),trixie)
 shell: deb				## root shell in a guest of SUITE (trixie) with the packages installed
 	@tests/vm/guest shell $(SUITE) --share . \
@@ -93,4 +96,4 @@ clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help demo check check-all check-quick check-kernel check-build lint deb autopkgtest shell format tools utils module install clean
+.PHONY: all help demo check check-all check-quick check-kernel check-build lint deb rpm autopkgtest shell format tools utils module install clean
