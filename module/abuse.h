@@ -29,8 +29,11 @@
  * changes when a request arrives and when a held one returns to the queue: an id
  * is generation and slot, and names one hand-out. Every move is one
  * abuse_slot_move() (request.c), which refuses a move from any other state
- * than the caller saw. Moves from and to pending are made under dev->lock; a
- * slot's other fields belong to whoever made the last move.
+ * than the caller saw. Moves from and to pending are made under the lock of the
+ * slot's queue; a slot's other fields belong to whoever made the last move.
+ *
+ * Queues: each hardware queue has its own list, lock and sleeping servers. A server
+ * looks first at the queue of the processor it runs on, then at all others.
  *
  * Device states (design of RESET, REMOVE)
  *
@@ -47,8 +50,13 @@
  *  3. the block layer's open lock of the disk, taken by RESET, set-up and the scan
  *     work, never while the queue may hold unanswered requests that block it.
  *     Our open and release run under it and take only:
- *  4. dev->lock (spinlock, process context): state, lists, counts, servers,
- *     openers, and every move from and to pending.
+ *  4. dev->lock (spinlock, process context): state, epoch, seal, openers, and what
+ *     GET_BIO handed to whom. The path of a request reads these without it.
+ *  5. queue->lock (spinlock, process context): pending, backlog, and every move of
+ *     one of its slots from and to pending. One at a time.
+ *
+ * Who changes what the path of a request asks for (state, capacity, lapsed) changes
+ * it first and takes each queue's lock then: whoever comes later sees it.
  *
  * No lock is held across user memory, and no spinlock across the end of a request.
  * Above all of them is the block layer's list of majors, under which it calls our
@@ -68,6 +76,7 @@
 #include <linux/lockdep.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
@@ -93,10 +102,31 @@ struct abuse_slot {
 	struct request *rq;
 	struct abuse_server *holder;	/* while held */
 	struct list_head node;		/* pending or backlog */
-	u64 seq;			/* order of arrival */
+	u64 seq;			/* order of arrival in its queue */
 	u64 queued_ns;			/* monotonic; for age and time-out */
 	unsigned int handed;		/* live descriptors GET_BIO gave it to */
-	bool visible;			/* counted within the queue limit */
+	u16 queue;			/* for good */
+	bool in_backlog;		/* beyond the queue limit */
+	bool counted;			/* one of dev->nr_counted */
+};
+
+/* One per hardware queue. */
+struct abuse_queue {
+	spinlock_t lock;
+	struct list_head pending;	/* within the limit, nobody's */
+	struct list_head backlog;	/* beyond the limit, FIFO */
+	u64 seq;
+	unsigned int turns;		/* fetches by servers at home here */
+	unsigned int vain_spins;	/* in a row; a hint */
+	atomic_t nr_spinning;		/* servers that look again before they sleep */
+	wait_queue_head_t fetch_wait;	/* exchange; exclusive */
+} ____cacheline_aligned_in_smp;
+
+/* Per processor; they only grow. */
+struct abuse_stats {
+	u64 served;
+	u64 errors;
+	u64 returned;
 };
 
 struct abuse_device {
@@ -120,23 +150,21 @@ struct abuse_device {
 	kuid_t seal_uid;
 	u64 features;
 	u32 queue_limit;
-	u32 nr_visible;			/* unanswered, within the limit */
-	u32 nr_backlog;
 	u32 openers;
 	struct task_struct *scanner;	/* its own open does not count */
-	u64 seq;
 	u64 timeout_ns;			/* 0 = never */
 	u64 seen_ns;			/* when a server last looked; with time-out */
-	struct list_head pending;	/* visible, nobody's */
-	struct list_head backlog;	/* beyond the queue limit, FIFO */
-	u64 nr_served;
-	u64 nr_errors;
-	u64 nr_returned;
+	struct abuse_stats past;	/* of former set-ups */
+	u32 get_turn;			/* GET_BIO; which queue is next */
+
+	struct abuse_queue *queues;
+	struct abuse_stats __percpu *stats;
+	bool has_limit;			/* requests are counted */
+	atomic_t nr_counted;		/* unanswered, within the limit */
+	atomic_t nr_backlog;
 
 	atomic_t nr_doomed;
 	wait_queue_head_t doomed_wait;	/* RESET and REMOVE, for claimers */
-	wait_queue_head_t fetch_wait;	/* exchange; exclusive */
-	atomic_t nr_spinning;		/* servers that look again before they sleep */
 	wait_queue_head_t poll_wait;
 	struct delayed_work expire_work;
 	struct work_struct ready_work;	/* first server: event, scan */
@@ -184,13 +212,30 @@ u32 abuse_rq_op(const struct request *rq);
 u32 abuse_rq_flags(const struct request *rq);
 bool abuse_rq_ends_beyond(const struct request *rq, sector_t end);
 
+/* ---- queue.c: lists of requests, and the servers that sleep on them -------- */
+
+static inline struct abuse_queue *abuse_queue_of(const struct abuse_device *dev,
+						 const struct abuse_slot *slot)
+{
+	return &dev->queues[slot->queue];
+}
+
+int abuse_queues_alloc(struct abuse_device *dev);
+void abuse_queues_free(struct abuse_device *dev);
+void abuse_queue_tail(struct abuse_device *dev, struct abuse_slot *slot);
+void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot);
+void abuse_queue_take(struct abuse_device *dev, struct abuse_slot *slot);
+void abuse_queues_settle(struct abuse_device *dev);
+void abuse_set_limit(struct abuse_device *dev, u32 limit);
+void abuse_uncount(struct abuse_device *dev, unsigned int n);
+struct abuse_queue *abuse_queue_at_home(const struct abuse_device *dev);
+bool abuse_any_pending(const struct abuse_device *dev);
+void abuse_wake_one(struct abuse_device *dev, struct abuse_queue *queue);
+void abuse_wake_all(struct abuse_device *dev);
+
 /* ---- submit.c: a request arrives ---------------------------------------- */
 
 extern const struct blk_mq_ops abuse_mq_ops;
-
-void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot);
-void abuse_promote(struct abuse_device *dev);
-void abuse_wake_servers(struct abuse_device *dev);
 
 /* ---- fetch.c: requests are handed out ----------------------------------- */
 
@@ -208,6 +253,7 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns);
 struct abuse_tally {
 	unsigned int served;
 	unsigned int failed;
+	unsigned int counted;	/* of these, within the queue limit */
 	struct io_comp_batch batch;	/* no slot names these any more */
 };
 
@@ -221,8 +267,9 @@ struct abuse_claim {
 
 struct abuse_copy;
 
-int abuse_find_pending(const struct abuse_claim *claim,
-		       struct abuse_slot **slot);
+struct abuse_slot *abuse_claim_find(const struct abuse_claim *claim);
+int abuse_check_pending(const struct abuse_claim *claim,
+			const struct abuse_slot *slot);
 int abuse_claim(struct abuse_claim *claim);
 bool abuse_unclaim(struct abuse_claim *claim);
 int abuse_claim_copy(struct abuse_claim *claim, struct abuse_copy *copy);
@@ -276,6 +323,7 @@ int abuse_device_stop(struct abuse_device *dev);
 void abuse_device_get(struct abuse_device *dev);
 void abuse_device_put(struct abuse_device *dev);
 void abuse_device_end_all(struct abuse_device *dev);
+void abuse_device_is_seen(struct abuse_device *dev);
 void abuse_device_is_served(struct abuse_server *srv);
 bool abuse_device_is_users(const struct abuse_device *dev);
 
@@ -329,7 +377,13 @@ long abuse_get_params(struct abuse_server *srv, void __user *arg);
 void abuse_forget_handed(struct abuse_server *srv);
 bool abuse_poll_ready(struct abuse_server *srv);
 
-/* ---- stats.c: attributes of the control node -------------------------------- */
+/* ---- stats.c: counters, attributes of the control node ----------------------- */
+
+#define abuse_count(dev, field, n)	this_cpu_add((dev)->stats->field, n)
+
+struct abuse_stats abuse_stats_since_set_up(const struct abuse_device *dev);
+void abuse_stats_set_up(struct abuse_device *dev);
+unsigned int abuse_count_unanswered(const struct abuse_device *dev);
 
 extern const struct attribute_group *abuse_attribute_groups[];
 

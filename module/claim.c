@@ -21,27 +21,33 @@ static int claim_held(struct abuse_claim *claim)
 	return 0;
 }
 
-/* The pending request that claim->id names; errors of abuse_claim(). */
-int abuse_find_pending(const struct abuse_claim *claim,
-		       struct abuse_slot **slot)
+/* The slot that claim->id names at this moment, or NULL. */
+struct abuse_slot *abuse_claim_find(const struct abuse_claim *claim)
+{
+	u64 word;
+
+	return abuse_slot_find(claim->srv->dev, claim->id, &word);
+}
+
+/* Under its queue's lock: is it there to be claimed? Errors of abuse_claim(). */
+int abuse_check_pending(const struct abuse_claim *claim,
+			const struct abuse_slot *slot)
 {
 	struct abuse_device *dev = claim->srv->dev;
+	int err = abuse_server_check(claim->srv);
 	u64 word;
-	int err;
 
-	lockdep_assert_held(&dev->lock);
-	err = abuse_server_check(claim->srv);
+	lockdep_assert_held(&abuse_queue_of(dev, slot)->lock);
 	if (err)
 		return err;
-	*slot = abuse_slot_find(dev, claim->id, &word);
-	if (!*slot)
+	if (!abuse_slot_find(dev, claim->id, &word))
 		return -ENOMSG;
 	switch (abuse_word_state(word)) {
 	case ABUSE_HELD:
 	case ABUSE_CLAIMED_HELD:
 		return -EBUSY;
 	case ABUSE_PENDING:
-		return (*slot)->visible ? 0 : -ENOMSG;
+		return slot->in_backlog ? -ENOMSG : 0;
 	default:
 		return -ENOMSG;
 	}
@@ -49,18 +55,21 @@ int abuse_find_pending(const struct abuse_claim *claim,
 
 static int claim_pending(struct abuse_claim *claim)
 {
-	struct abuse_device *dev = claim->srv->dev;
-	struct abuse_slot *slot;
+	struct abuse_slot *slot = abuse_claim_find(claim);
+	struct abuse_queue *queue;
 	int err;
 
-	spin_lock(&dev->lock);
-	err = abuse_find_pending(claim, &slot);
+	if (!slot)
+		return abuse_server_check(claim->srv) ?: -ENOMSG;
+	queue = abuse_queue_of(claim->srv->dev, slot);
+	spin_lock(&queue->lock);
+	err = abuse_check_pending(claim, slot);
 	if (!err) {
 		list_del_init(&slot->node);
 		abuse_slot_move_sure(slot, ABUSE_CLAIMED_PENDING);
 		claim->slot = slot;
 	}
-	spin_unlock(&dev->lock);
+	spin_unlock(&queue->lock);
 	return err;
 }
 
@@ -78,7 +87,7 @@ int abuse_claim(struct abuse_claim *claim)
 /* Its claimer came to give it back: nobody wants it any more. */
 static void end_doomed(struct abuse_device *dev, struct abuse_slot *slot)
 {
-	struct abuse_tally tally = { .failed = 1 };
+	struct abuse_tally tally = { .failed = 1, .counted = slot->counted };
 	struct request *rq = slot->rq;
 
 	abuse_slot_move_sure(slot, ABUSE_FREE);
@@ -93,6 +102,7 @@ bool abuse_unclaim(struct abuse_claim *claim)
 {
 	struct abuse_device *dev = claim->srv->dev;
 	struct abuse_slot *slot = claim->slot;
+	struct abuse_queue *queue = abuse_queue_of(dev, slot);
 	u64 word = abuse_slot_word(slot);
 	bool back = false;
 
@@ -102,13 +112,13 @@ bool abuse_unclaim(struct abuse_claim *claim)
 		back = abuse_slot_move(slot, word, ABUSE_HELD);
 		break;
 	case ABUSE_CLAIMED_PENDING:
-		spin_lock(&dev->lock);
+		spin_lock(&queue->lock);
 		back = abuse_slot_move(slot, word, ABUSE_PENDING);
 		if (back)
 			abuse_queue_front(dev, slot);
-		spin_unlock(&dev->lock);
+		spin_unlock(&queue->lock);
 		if (back)
-			abuse_wake_servers(dev);
+			abuse_wake_one(dev, queue);
 		break;
 	default:
 		break;
@@ -147,6 +157,7 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 	struct abuse_slot *slot = claim->slot;
 	u64 word = abuse_slot_word(slot);
 	struct request *rq = slot->rq;
+	bool counted = slot->counted;
 
 	claim->slot = NULL;
 	if (abuse_word_state(word) == ABUSE_DOOMED ||
@@ -157,6 +168,7 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 	if (error || !blk_mq_add_to_batch(rq, &claim->tally->batch, false,
 					  blk_mq_end_request_batch))
 		abuse_end(rq, error);
+	claim->tally->counted += counted;
 	if (error)
 		claim->tally->failed++;
 	else

@@ -31,21 +31,15 @@ static void end_batch(struct io_comp_batch *batch)
 /* For all that a call answered so far: its end, counts, room within the limit. */
 void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 {
-	bool more;
-
 	if (!tally->served && !tally->failed)
 		return;
 	end_batch(&tally->batch);
-	spin_lock(&dev->lock);
-	dev->nr_visible -= tally->served + tally->failed;
-	dev->nr_served += tally->served;
-	dev->nr_errors += tally->failed;
-	more = dev->nr_backlog;
-	abuse_promote(dev);
-	spin_unlock(&dev->lock);
+	abuse_count(dev, served, tally->served);
+	if (tally->failed)
+		abuse_count(dev, errors, tally->failed);
+	if (tally->counted)
+		abuse_uncount(dev, tally->counted);
 	memset(tally, 0, sizeof(*tally));
-	if (more)
-		abuse_wake_servers(dev);
 }
 
 static bool reply_is_valid(const struct abuse_reply *reply, u32 op)

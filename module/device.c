@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/random.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 
 #include "abuse.h"
 
@@ -17,6 +18,14 @@ static void is_served_work(struct work_struct *work);
 bool abuse_device_is_users(const struct abuse_device *dev)
 {
 	return !uid_eq(dev->owner, GLOBAL_ROOT_UID);
+}
+
+static void free_memory(struct abuse_device *dev)
+{
+	abuse_queues_free(dev);
+	free_percpu(dev->stats);
+	kvfree(dev->slots);
+	kfree(dev);
 }
 
 struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
@@ -35,8 +44,9 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 	dev->depth = add->depth;
 	dev->nr_slots = add->hw_queues * add->depth;
 	dev->slots = kvcalloc(dev->nr_slots, sizeof(*dev->slots), GFP_KERNEL);
-	if (!dev->slots) {
-		kfree(dev);
+	dev->stats = alloc_percpu(struct abuse_stats);
+	if (!dev->slots || !dev->stats || abuse_queues_alloc(dev)) {
+		free_memory(dev);
 		return NULL;
 	}
 	/* An id of one device is to mean nothing to another. */
@@ -54,10 +64,7 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 	kref_init(&dev->ref);
 	mutex_init(&dev->control);
 	spin_lock_init(&dev->lock);
-	INIT_LIST_HEAD(&dev->pending);
-	INIT_LIST_HEAD(&dev->backlog);
 	init_waitqueue_head(&dev->doomed_wait);
-	init_waitqueue_head(&dev->fetch_wait);
 	init_waitqueue_head(&dev->poll_wait);
 	INIT_DELAYED_WORK(&dev->expire_work, abuse_expire);
 	INIT_WORK(&dev->ready_work, is_served_work);
@@ -66,10 +73,7 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 
 static void device_free(struct kref *ref)
 {
-	struct abuse_device *dev = container_of(ref, struct abuse_device, ref);
-
-	kvfree(dev->slots);
-	kfree(dev);
+	free_memory(container_of(ref, struct abuse_device, ref));
 }
 
 void abuse_device_get(struct abuse_device *dev)
@@ -136,6 +140,15 @@ static void set_state(struct abuse_device *dev, u32 state)
 	spin_unlock(&dev->lock);
 }
 
+/* Once it is known how many queues of what depth there are. */
+static void number_slots(struct abuse_device *dev)
+{
+	u32 i;
+
+	for (i = 0; i < dev->nr_slots; i++)
+		dev->slots[i].queue = i / dev->depth;
+}
+
 /*
  * Makes the disk and the nodes appear. The caller has put the device into the
  * index, since whoever hears of the disk opens it at once.
@@ -148,6 +161,7 @@ int abuse_device_start(struct abuse_device *dev)
 	err = abuse_disk_create(dev);
 	if (err)
 		goto out_unlock;
+	number_slots(dev);
 	err = add_node(dev);
 	if (err)
 		goto out_disk;
@@ -176,7 +190,7 @@ void abuse_device_end_all(struct abuse_device *dev)
 {
 	lockdep_assert_held(&dev->control);
 	abuse_fail_all(dev);
-	wake_up_interruptible_all(&dev->fetch_wait);
+	abuse_wake_all(dev);
 	wake_up_interruptible_poll(&dev->poll_wait, EPOLLHUP | EPOLLERR);
 	wait_event(dev->doomed_wait, !atomic_read(&dev->nr_doomed));
 	cancel_work_sync(&dev->ready_work);
@@ -229,6 +243,16 @@ static void is_served_work(struct work_struct *work)
 	WRITE_ONCE(dev->scanner, current);
 	abuse_disk_scan(dev->disk);
 	WRITE_ONCE(dev->scanner, NULL);
+}
+
+/* A server looked: a user's device that has one is not given up. */
+void abuse_device_is_seen(struct abuse_device *dev)
+{
+	if (!READ_ONCE(dev->timeout_ns))
+		return;
+	WRITE_ONCE(dev->seen_ns, ktime_get_ns());
+	if (READ_ONCE(dev->lapsed))
+		WRITE_ONCE(dev->lapsed, false);
 }
 
 /* A server looks for work: the device is ready, and its partitions are read. */

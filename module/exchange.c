@@ -11,7 +11,7 @@
 #include "abuse.h"
 
 /* Entries in flight on the stack; larger batches allocate once for the call. */
-#define ABUSE_SMALL_BATCH	16
+#define ABUSE_SMALL_BATCH	32
 
 /* What the first version of the interface had. */
 #define ABUSE_EXCHANGE_SIZE_1	offsetofend(struct abuse_exchange, spin)

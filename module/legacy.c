@@ -33,9 +33,9 @@ long abuse_get_status(struct abuse_server *srv, void __user *arg)
 		if (dev->params.flags & ABUSE_PARAMS_READ_ONLY)
 			info.ab_flags = ABUSE_FLAGS_READ_ONLY;
 	}
-	info.ab_queue_size = dev->nr_visible;
-	info.ab_errors = dev->nr_errors;
+	info.ab_errors = abuse_stats_since_set_up(dev).errors;
 	spin_unlock(&dev->lock);
+	info.ab_queue_size = abuse_count_unanswered(dev);
 	return copy_to_user(arg, &info, ABUSE_INFO_SIZE) ? -EFAULT : 0;
 }
 
@@ -116,54 +116,73 @@ static void remember_handed(struct abuse_server *srv, struct abuse_slot *slot,
 	u64 *handed = &srv->handed[slot - srv->dev->slots];
 
 	lockdep_assert_held(&srv->dev->lock);
+	lockdep_assert_held(&abuse_queue_of(srv->dev, slot)->lock);
 	if (*handed == id)
 		return;
 	*handed = id;
 	slot->handed++;
 }
 
-void abuse_forget_handed(struct abuse_server *srv)
+/* True: nobody who lives has been handed it any more. */
+static bool forget_one(struct abuse_device *dev, u64 id)
 {
-	struct abuse_device *dev = srv->dev;
+	struct abuse_queue *queue;
 	struct abuse_slot *slot;
 	bool fresh = false;
 	u64 word;
+
+	slot = abuse_slot_find(dev, id, &word);
+	if (!slot)
+		return false;
+	queue = abuse_queue_of(dev, slot);
+	spin_lock(&queue->lock);
+	if (abuse_slot_find(dev, id, &word) && slot->handed)
+		fresh = !--slot->handed;
+	spin_unlock(&queue->lock);
+	return fresh;
+}
+
+void abuse_forget_handed(struct abuse_server *srv)
+{
+	struct abuse_device *dev = srv->dev;
+	bool fresh = false;
 	u32 i;
 
 	if (!srv->handed)
 		return;
-	spin_lock(&dev->lock);
-	for (i = 0; i < dev->nr_slots; i++) {
-		if (!srv->handed[i])
-			continue;
-		slot = abuse_slot_find(dev, srv->handed[i], &word);
-		if (slot && slot->handed && !--slot->handed)
+	for (i = 0; i < dev->nr_slots; i++)
+		if (srv->handed[i] && forget_one(dev, srv->handed[i]))
 			fresh = true;
-	}
-	spin_unlock(&dev->lock);
 	if (fresh)
-		abuse_wake_servers(dev);
+		abuse_wake_all(dev);
+}
+
+static bool has_fresh(struct abuse_queue *queue)
+{
+	struct abuse_slot *slot;
+	bool fresh = false;
+
+	spin_lock(&queue->lock);
+	list_for_each_entry(slot, &queue->pending, node) {
+		fresh = !slot->handed;
+		if (fresh)
+			break;
+	}
+	spin_unlock(&queue->lock);
+	return fresh;
 }
 
 bool abuse_poll_ready(struct abuse_server *srv)
 {
 	struct abuse_device *dev = srv->dev;
-	struct abuse_slot *slot;
-	bool ready = false;
+	u32 i;
 
-	spin_lock(&dev->lock);
-	if (!READ_ONCE(srv->poll_mode)) {
-		ready = !list_empty(&dev->pending);
-	} else {
-		list_for_each_entry(slot, &dev->pending, node) {
-			if (!slot->handed) {
-				ready = true;
-				break;
-			}
-		}
-	}
-	spin_unlock(&dev->lock);
-	return ready;
+	if (!READ_ONCE(srv->poll_mode))
+		return abuse_any_pending(dev);
+	for (i = 0; i < dev->hw_queues; i++)
+		if (has_fresh(&dev->queues[i]))
+			return true;
+	return false;
 }
 
 static int alloc_handed(struct abuse_server *srv)
@@ -186,40 +205,23 @@ static int alloc_handed(struct abuse_server *srv)
 	return 0;
 }
 
-/* The oldest, described; it moves to the tail and stays pending. */
-static int get_oldest(struct abuse_server *srv, struct abuse_xfr_hdr *hdr,
-		      struct abuse_vec *vecs)
+/* The oldest of a queue, described; it moves to the tail and stays pending. */
+static int get_from(struct abuse_server *srv, struct abuse_queue *queue,
+		    struct abuse_xfr_hdr *hdr, struct abuse_vec *vecs)
 {
 	struct abuse_device *dev = srv->dev;
 	struct abuse_slot *slot;
-	int err, n;
+	int n;
 
-	spin_lock(&dev->lock);
-	err = abuse_server_check(srv);
-	if (err)
-		goto out_unlock;
-	if (dev->timeout_ns) {
-		dev->seen_ns = ktime_get_ns();
-		dev->lapsed = false;
-	}
-	if (dev->state == ABUSE_S_UP && (dev->features & ABUSE_BEYOND_2009)) {
-		err = -EOPNOTSUPP;
-		goto out_unlock;
-	}
-	slot = list_first_entry_or_null(&dev->pending, struct abuse_slot, node);
-	if (!slot) {
-		hdr->ab_id = 0;
-		hdr->ab_vec_count = 0;
-		hdr->ab_transfer_address = 0;
-		err = -ENOMSG;
-		goto out_unlock;
-	}
+	lockdep_assert_held(&queue->lock);
+	slot = list_first_entry_or_null(&queue->pending, struct abuse_slot,
+					node);
+	if (!slot)
+		return -ENOMSG;
 	n = describe_vecs(slot->rq, vecs);
-	if (n < 0) {
-		err = n;
-		goto out_unlock;
-	}
-	list_move_tail(&slot->node, &dev->pending);
+	if (n < 0)
+		return n;
+	list_move_tail(&slot->node, &queue->pending);
 	hdr->ab_id = abuse_slot_id(dev, slot);
 	hdr->ab_command = legacy_command(slot->rq);
 	hdr->ab_sector = hdr->ab_command == ABUSE_SYNC_NOTIFICATION ?
@@ -227,6 +229,39 @@ static int get_oldest(struct abuse_server *srv, struct abuse_xfr_hdr *hdr,
 	hdr->ab_vec_count = n;
 	remember_handed(srv, slot, hdr->ab_id);
 	trace_abuse_handed_out(dev, slot);
+	return 0;
+}
+
+/* Of a device with several queues they take turns. */
+static int get_oldest(struct abuse_server *srv, struct abuse_xfr_hdr *hdr,
+		      struct abuse_vec *vecs)
+{
+	struct abuse_device *dev = srv->dev;
+	struct abuse_queue *queue;
+	int err;
+	u32 i;
+
+	spin_lock(&dev->lock);
+	err = abuse_server_check(srv);
+	if (err)
+		goto out_unlock;
+	abuse_device_is_seen(dev);
+	if (dev->state == ABUSE_S_UP && (dev->features & ABUSE_BEYOND_2009)) {
+		err = -EOPNOTSUPP;
+		goto out_unlock;
+	}
+	err = -ENOMSG;
+	for (i = 0; i < dev->hw_queues && err == -ENOMSG; i++) {
+		queue = &dev->queues[dev->get_turn++ % dev->hw_queues];
+		spin_lock(&queue->lock);
+		err = get_from(srv, queue, hdr, vecs);
+		spin_unlock(&queue->lock);
+	}
+	if (err == -ENOMSG) {
+		hdr->ab_id = 0;
+		hdr->ab_vec_count = 0;
+		hdr->ab_transfer_address = 0;
+	}
 out_unlock:
 	spin_unlock(&dev->lock);
 	return err;
@@ -290,15 +325,18 @@ static int look_at_pending(const struct abuse_claim *claim,
 			   const struct abuse_xfr_hdr *hdr,
 			   struct put_scratch *scratch)
 {
-	struct abuse_device *dev = claim->srv->dev;
-	struct abuse_slot *slot;
+	struct abuse_slot *slot = abuse_claim_find(claim);
+	struct abuse_queue *queue;
 	int err;
 
-	spin_lock(&dev->lock);
-	err = abuse_find_pending(claim, &slot);
+	if (!slot)
+		return abuse_server_check(claim->srv) ?: -ENOMSG;
+	queue = abuse_queue_of(claim->srv->dev, slot);
+	spin_lock(&queue->lock);
+	err = abuse_check_pending(claim, slot);
 	if (!err)
 		err = check_matches(slot->rq, hdr, scratch);
-	spin_unlock(&dev->lock);
+	spin_unlock(&queue->lock);
 	return err;
 }
 

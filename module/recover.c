@@ -14,12 +14,15 @@
 static void came_back(struct abuse_device *dev)
 {
 	u64 capacity;
+	u32 i;
 
 	spin_lock(&dev->lock);
 	capacity = dev->params.capacity;
 	spin_unlock(&dev->lock);
 	abuse_fail_beyond(dev, capacity >> SECTOR_SHIFT);
-	abuse_wake_servers(dev);
+	for (i = 0; i < dev->hw_queues; i++)
+		if (!list_empty(&dev->queues[i].pending))
+			abuse_wake_one(dev, &dev->queues[i]);
 }
 
 /* What was fetched but could not be delivered: back to the front, in order. */
@@ -27,20 +30,24 @@ void abuse_return(struct abuse_server *srv, const struct abuse_request *requests
 		  unsigned int n)
 {
 	struct abuse_device *dev = srv->dev;
+	struct abuse_queue *queue;
 	struct abuse_slot *slot;
 	u64 word;
 
 	if (!n)
 		return;
-	spin_lock(&dev->lock);
 	while (n--) {
 		slot = abuse_slot_find(dev, requests[n].id, &word);
-		if (slot && abuse_word_state(word) == ABUSE_HELD &&
-		    slot->holder == srv &&
+		if (!slot)
+			continue;
+		queue = abuse_queue_of(dev, slot);
+		spin_lock(&queue->lock);
+		if (abuse_word_state(word) == ABUSE_HELD &&
+		    READ_ONCE(slot->holder) == srv &&
 		    abuse_slot_move(slot, word, ABUSE_PENDING))
 			abuse_queue_front(dev, slot);
+		spin_unlock(&queue->lock);
 	}
-	spin_unlock(&dev->lock);
 	came_back(dev);
 }
 
@@ -51,22 +58,21 @@ static int later(void *priv, const struct list_head *a,
 	       list_entry(b, struct abuse_slot, node)->seq;
 }
 
-/*
- * All that a descriptor holds, to the front, in order of arrival. No call is
- * under way on it: its last reference or its address space is gone.
- */
-void abuse_return_all(struct abuse_server *srv)
+/* Of one queue; how many. */
+static unsigned int return_queue(struct abuse_server *srv, u32 number)
 {
 	struct abuse_device *dev = srv->dev;
+	struct abuse_queue *queue = &dev->queues[number];
+	struct abuse_slot *slots = &dev->slots[number * dev->depth];
 	struct abuse_slot *slot, *next;
 	unsigned int n = 0;
 	LIST_HEAD(back);
 	u64 word;
 	u32 i;
 
-	spin_lock(&dev->lock);
-	for (i = 0; i < dev->nr_slots; i++) {
-		slot = &dev->slots[i];
+	spin_lock(&queue->lock);
+	for (i = 0; i < dev->depth; i++) {
+		slot = &slots[i];
 		word = abuse_slot_word(slot);
 		if (READ_ONCE(slot->holder) != srv)
 			continue;
@@ -82,8 +88,23 @@ void abuse_return_all(struct abuse_server *srv)
 		list_del(&slot->node);
 		abuse_queue_front(dev, slot);
 	}
-	dev->nr_returned += n;
-	spin_unlock(&dev->lock);
+	spin_unlock(&queue->lock);
+	return n;
+}
+
+/*
+ * All that a descriptor holds, to the front, in order of arrival. No call is
+ * under way on it: its last reference or its address space is gone.
+ */
+void abuse_return_all(struct abuse_server *srv)
+{
+	struct abuse_device *dev = srv->dev;
+	unsigned int n = 0;
+	u32 i;
+
+	for (i = 0; i < dev->hw_queues; i++)
+		n += return_queue(srv, i);
+	abuse_count(dev, returned, n);
 	if (n)
 		came_back(dev);
 }
@@ -96,71 +117,86 @@ struct sweep {
 
 /*
  * Takes what a sweep wants from whoever has it, onto the list ended; what is being
- * copied right now is doomed, and its claimer ends it.
+ * copied right now is doomed, and its claimer ends it. True: one is on the list.
  */
-static void sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
+static bool sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
 		       const struct sweep *sweep, struct list_head *ended)
 {
 	u64 word;
 
-	lockdep_assert_held(&dev->lock);
+	lockdep_assert_held(&abuse_queue_of(dev, slot)->lock);
 	for (;;) {
 		word = abuse_slot_word(slot);
 		switch (abuse_word_state(word)) {
 		case ABUSE_PENDING:
 			if (!sweep->wants(slot, sweep))
-				return;
+				return false;
+			abuse_queue_take(dev, slot);
 			abuse_slot_move_sure(slot, ABUSE_FREE);
-			list_move_tail(&slot->node, ended);
 			break;
 		case ABUSE_HELD:
 			if (!sweep->wants(slot, sweep))
-				return;
+				return false;
 			if (!abuse_slot_move(slot, word, ABUSE_FREE))
 				continue;
-			list_add_tail(&slot->node, ended);
 			break;
 		case ABUSE_CLAIMED_PENDING:
 		case ABUSE_CLAIMED_HELD:
 			if (!sweep->wants(slot, sweep))
-				return;
+				return false;
 			atomic_inc(&dev->nr_doomed);
 			if (abuse_slot_move(slot, word, ABUSE_DOOMED))
-				return;
+				return false;
 			if (atomic_dec_and_test(&dev->nr_doomed))
 				wake_up(&dev->doomed_wait);
 			continue;
 		default:
-			return;
+			return false;
 		}
 		trace_abuse_answered(dev, slot, EIO);
-		if (slot->visible)
-			dev->nr_visible--;
-		else
-			dev->nr_backlog--;
-		dev->nr_errors++;
-		return;
+		list_add_tail(&slot->node, ended);
+		return true;
 	}
 }
 
-static void sweep(struct abuse_device *dev, const struct sweep *sweep)
+/* Of one queue. */
+static void sweep_queue(struct abuse_device *dev, u32 number,
+			const struct sweep *sweep)
 {
+	struct abuse_queue *queue = &dev->queues[number];
+	struct abuse_slot *slots = &dev->slots[number * dev->depth];
+	unsigned int n = 0, counted = 0;
 	struct abuse_slot *slot, *next;
 	LIST_HEAD(ended);
 	u32 i;
 
-	spin_lock(&dev->lock);
-	for (i = 0; i < dev->nr_slots; i++)
-		sweep_slot(dev, &dev->slots[i], sweep, &ended);
-	abuse_promote(dev);
-	spin_unlock(&dev->lock);
-	abuse_wake_servers(dev);
+	spin_lock(&queue->lock);
+	for (i = 0; i < dev->depth; i++) {
+		if (!sweep_slot(dev, &slots[i], sweep, &ended))
+			continue;
+		counted += slots[i].counted;
+		n++;
+	}
+	spin_unlock(&queue->lock);
+	if (!n)
+		return;
+	abuse_count(dev, errors, n);
+	if (counted)
+		abuse_uncount(dev, counted);
 
 	/* Once its request has ended a slot is used again at any moment. */
 	list_for_each_entry_safe(slot, next, &ended, node) {
 		list_del_init(&slot->node);
 		abuse_end(slot->rq, EIO);
 	}
+}
+
+static void sweep(struct abuse_device *dev, const struct sweep *sweep)
+{
+	u32 i;
+
+	for (i = 0; i < dev->hw_queues; i++)
+		sweep_queue(dev, i, sweep);
 }
 
 static bool wants_all(const struct abuse_slot *slot, const struct sweep *sweep)
@@ -196,22 +232,34 @@ static bool wants_old(const struct abuse_slot *slot, const struct sweep *sweep)
 	return slot->queued_ns <= sweep->before_ns;
 }
 
+/* Since when the oldest request waits; now, if there is none. A hint. */
+static u64 oldest(const struct abuse_device *dev, u64 now, bool *any)
+{
+	u64 since = now;
+	u32 i;
+
+	*any = false;
+	for (i = 0; i < dev->nr_slots; i++) {
+		if (abuse_word_state(abuse_slot_word(&dev->slots[i])) ==
+		    ABUSE_FREE)
+			continue;
+		*any = true;
+		since = min(since, READ_ONCE(dev->slots[i].queued_ns));
+	}
+	return since;
+}
+
 /*
  * A user's device that no server looked after for so long fails as a whole, and at
  * once, until one does: else each round of a sync would wait anew.
  */
 static bool has_lapsed(const struct abuse_device *dev, u64 before_ns)
 {
-	u32 i;
+	bool any;
 
-	lockdep_assert_held(&dev->lock);
-	if (!abuse_device_is_users(dev) || dev->seen_ns > before_ns)
-		return false;
-	for (i = 0; i < dev->nr_slots; i++)
-		if (abuse_word_state(abuse_slot_word(&dev->slots[i])) !=
-		    ABUSE_FREE && dev->slots[i].queued_ns <= before_ns)
-			return true;
-	return false;
+	return abuse_device_is_users(dev) &&
+	       READ_ONCE(dev->seen_ns) <= before_ns &&
+	       oldest(dev, U64_MAX, &any) <= before_ns;
 }
 
 /* Ends what waited longer than the time-out, and comes back for the next. */
@@ -221,35 +269,23 @@ void abuse_expire(struct work_struct *work)
 						struct abuse_device,
 						expire_work);
 	struct sweep old = { .wants = wants_old };
-	u64 now = ktime_get_ns(), timeout, oldest = now;
-	bool any = false;
-	u32 i;
+	u64 now = ktime_get_ns(), timeout = READ_ONCE(dev->timeout_ns), since;
+	bool any;
 
-	spin_lock(&dev->lock);
-	timeout = dev->timeout_ns;
-	if (timeout && now > timeout) {
-		old.before_ns = now - timeout;
-		if (has_lapsed(dev, old.before_ns)) {
-			dev->lapsed = true;
-			old.wants = wants_all;
-		}
-	}
-	spin_unlock(&dev->lock);
 	if (!timeout)
 		return;
-	sweep(dev, &old);
-
-	spin_lock(&dev->lock);
-	for (i = 0; i < dev->nr_slots; i++) {
-		if (abuse_word_state(abuse_slot_word(&dev->slots[i])) ==
-		    ABUSE_FREE)
-			continue;
-		any = true;
-		oldest = min(oldest, dev->slots[i].queued_ns);
+	if (now > timeout) {
+		old.before_ns = now - timeout;
+		if (has_lapsed(dev, old.before_ns)) {
+			WRITE_ONCE(dev->lapsed, true);
+			abuse_queues_settle(dev);
+			old.wants = wants_all;
+		}
+		sweep(dev, &old);
 	}
-	if (any && dev->timeout_ns)
+	since = oldest(dev, now, &any);
+	if (any && READ_ONCE(dev->timeout_ns))
 		queue_delayed_work(abuse_wq, &dev->expire_work,
-				   nsecs_to_jiffies(max(oldest + timeout, now) -
+				   nsecs_to_jiffies(max(since + timeout, now) -
 						    now) + 1);
-	spin_unlock(&dev->lock);
 }

@@ -24,7 +24,7 @@ bool abuse_slot_move(struct abuse_slot *slot, u64 seen,
 	return atomic64_cmpxchg(&slot->word, seen, next) == seen;
 }
 
-/* For moves that nobody else can make: from pending under dev->lock, from free. */
+/* For moves that nobody else can make: from pending under its queue's lock, from free. */
 void abuse_slot_move_sure(struct abuse_slot *slot, enum abuse_slot_state to)
 {
 	WARN_ON_ONCE(!abuse_slot_move(slot, abuse_slot_word(slot), to));

@@ -171,7 +171,7 @@ static long set_poll(struct abuse_server *srv, unsigned long mode)
 		return -EINVAL;
 	WRITE_ONCE(srv->poll_mode, mode);
 	/* Who is in poll already must look again by the new rule. */
-	abuse_wake_servers(srv->dev);
+	abuse_wake_all(srv->dev);
 	return 0;
 }
 

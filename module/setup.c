@@ -101,18 +101,18 @@ static void come_up(struct abuse_server *srv, const struct abuse_params *params,
 	spin_lock(&dev->lock);
 	dev->params = *params;
 	dev->features = params->features;
-	dev->queue_limit = params->queue_limit;
-	dev->timeout_ns = timeout_ns(params);
+	WRITE_ONCE(dev->timeout_ns, timeout_ns(params));
 	dev->seal_uid = seal_uid;
 	dev->sealed = params->flags & ABUSE_PARAMS_SEALED;
 	dev->ready = false;
 	dev->lapsed = false;
 	dev->seen_ns = ktime_get_ns();
-	dev->nr_served = 0;
-	dev->nr_errors = 0;
-	dev->nr_returned = 0;
-	srv->epoch = ++dev->epoch;
-	dev->state = ABUSE_S_UP;
+	abuse_stats_set_up(dev);
+	abuse_set_limit(dev, params->queue_limit);
+	WRITE_ONCE(dev->epoch, dev->epoch + 1);
+	WRITE_ONCE(srv->epoch, dev->epoch);
+	/* Whoever sees it up sees all of the above. */
+	smp_store_release(&dev->state, ABUSE_S_UP);
 	spin_unlock(&dev->lock);
 }
 
@@ -173,11 +173,9 @@ static int change(struct abuse_device *dev, const struct abuse_params *next)
 	}
 	spin_lock(&dev->lock);
 	dev->params = *next;
-	dev->queue_limit = next->queue_limit;
-	dev->timeout_ns = timeout_ns(next);
-	abuse_promote(dev);
+	WRITE_ONCE(dev->timeout_ns, timeout_ns(next));
 	spin_unlock(&dev->lock);
-	abuse_wake_servers(dev);
+	abuse_set_limit(dev, next->queue_limit);
 	if (next->timeout > 0)
 		mod_delayed_work(abuse_wq, &dev->expire_work, 0);
 
@@ -287,7 +285,7 @@ int abuse_device_reset(struct abuse_server *srv)
 		return err;
 	spin_lock(&dev->lock);
 	was_up = dev->state == ABUSE_S_UP;
-	dev->state = ABUSE_S_EMPTY;
+	WRITE_ONCE(dev->state, ABUSE_S_EMPTY);
 	spin_unlock(&dev->lock);
 	if (!was_up)
 		goto out_unlock;
@@ -301,7 +299,7 @@ int abuse_device_reset(struct abuse_server *srv)
 	spin_lock(&dev->lock);
 	dev->sealed = false;
 	dev->ready = false;
-	dev->nr_errors = 0;
+	abuse_stats_set_up(dev);
 	spin_unlock(&dev->lock);
 	abuse_disk_event(dev, "empty");
 	module_put(THIS_MODULE);

@@ -1,15 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be read of a device below /sys/class/abuse/abctlN: state, owner and
- * counters, one value a file. Read-only; changes nothing.
+ * The counters of a device, and what can be read of it below
+ * /sys/class/abuse/abctlN: state, owner and counters, one value a file.
  */
 #include <linux/cred.h>
 #include <linux/math64.h>
+#include <linux/percpu.h>
 #include <linux/sysfs.h>
 #include <linux/timekeeping.h>
 #include <linux/uidgid.h>
 
 #include "abuse.h"
+
+static struct abuse_stats total(const struct abuse_device *dev)
+{
+	struct abuse_stats sum = { };
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct abuse_stats *stats = per_cpu_ptr(dev->stats, cpu);
+
+		sum.served += READ_ONCE(stats->served);
+		sum.errors += READ_ONCE(stats->errors);
+		sum.returned += READ_ONCE(stats->returned);
+	}
+	return sum;
+}
+
+struct abuse_stats abuse_stats_since_set_up(const struct abuse_device *dev)
+{
+	struct abuse_stats sum = total(dev);
+
+	sum.served -= dev->past.served;
+	sum.errors -= dev->past.errors;
+	sum.returned -= dev->past.returned;
+	return sum;
+}
+
+/* What was counted so far is of the past. */
+void abuse_stats_set_up(struct abuse_device *dev)
+{
+	lockdep_assert_held(&dev->lock);
+	dev->past = total(dev);
+}
+
+/* Within the queue limit, held or not. A hint, without a lock. */
+unsigned int abuse_count_unanswered(const struct abuse_device *dev)
+{
+	unsigned int n = 0;
+	u32 i;
+
+	for (i = 0; i < dev->nr_slots; i++)
+		n += abuse_word_state(abuse_slot_word(&dev->slots[i])) !=
+		     ABUSE_FREE && !READ_ONCE(dev->slots[i].in_backlog);
+	return n;
+}
 
 #define ABUSE_ATTRIBUTE(name, format, value)				\
 static ssize_t name##_show(struct device *node,				\
@@ -82,9 +127,9 @@ ABUSE_ATTRIBUTE(depth, "%u", dev->depth);
 ABUSE_ATTRIBUTE(queued, "%u", look(dev).queued);
 ABUSE_ATTRIBUTE(held, "%u", look(dev).held);
 ABUSE_ATTRIBUTE(oldest_ms, "%llu", look(dev).oldest_ms);
-ABUSE_ATTRIBUTE(served, "%llu", READ_ONCE(dev->nr_served));
-ABUSE_ATTRIBUTE(errors, "%llu", READ_ONCE(dev->nr_errors));
-ABUSE_ATTRIBUTE(returned, "%llu", READ_ONCE(dev->nr_returned));
+ABUSE_ATTRIBUTE(served, "%llu", abuse_stats_since_set_up(dev).served);
+ABUSE_ATTRIBUTE(errors, "%llu", abuse_stats_since_set_up(dev).errors);
+ABUSE_ATTRIBUTE(returned, "%llu", abuse_stats_since_set_up(dev).returned);
 
 static struct attribute *abuse_attributes[] = {
 	&dev_attr_state.attr,

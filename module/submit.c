@@ -49,8 +49,8 @@ static bool is_aligned(const struct request *rq)
 /* The upper layers refuse most of these; some kernels only warn. */
 static blk_status_t admit(const struct abuse_device *dev, struct request *rq)
 {
-	lockdep_assert_held(&dev->lock);
-	if (dev->state != ABUSE_S_UP || dev->lapsed)
+	if (smp_load_acquire(&dev->state) != ABUSE_S_UP ||
+	    READ_ONCE(dev->lapsed))
 		return BLK_STS_IOERR;
 	if (!op_is_wanted(dev, rq))
 		return BLK_STS_NOTSUPP;
@@ -66,74 +66,86 @@ static blk_status_t admit(const struct abuse_device *dev, struct request *rq)
 static void enqueue(struct abuse_device *dev, struct request *rq, u64 now)
 {
 	struct abuse_slot *slot = abuse_slot_of(dev, rq);
+	u64 timeout = READ_ONCE(dev->timeout_ns);
 
-	lockdep_assert_held(&dev->lock);
 	slot->rq = rq;
 	slot->holder = NULL;
 	slot->handed = 0;
-	slot->seq = dev->seq++;
 	slot->queued_ns = now;
-	slot->visible = dev->nr_visible < dev->queue_limit;
-	abuse_slot_move_sure(slot, ABUSE_PENDING);
-	if (slot->visible) {
-		dev->nr_visible++;
-		list_add_tail(&slot->node, &dev->pending);
-	} else {
-		dev->nr_backlog++;
-		list_add_tail(&slot->node, &dev->backlog);
-	}
-	if (dev->timeout_ns)
+	abuse_queue_tail(dev, slot);
+	if (timeout)
 		queue_delayed_work(abuse_wq, &dev->expire_work,
-				   nsecs_to_jiffies(dev->timeout_ns) + 1);
+				   nsecs_to_jiffies(timeout) + 1);
 	trace_abuse_queued(dev, slot);
+}
+
+static struct abuse_queue *queue_of(struct abuse_device *dev,
+				    const struct blk_mq_hw_ctx *hctx)
+{
+	return &dev->queues[hctx->queue_num];
 }
 
 static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 				   const struct blk_mq_queue_data *bd)
 {
 	struct abuse_device *dev = hctx->queue->queuedata;
+	struct abuse_queue *queue = queue_of(dev, hctx);
 	struct request *rq = bd->rq;
 	blk_status_t status;
 
 	blk_mq_start_request(rq);
-	spin_lock(&dev->lock);
+	spin_lock(&queue->lock);
 	status = admit(dev, rq);
 	if (status == BLK_STS_OK)
 		enqueue(dev, rq, ktime_get_ns());
-	else
-		dev->nr_errors++;
-	spin_unlock(&dev->lock);
+	spin_unlock(&queue->lock);
 
+	if (status != BLK_STS_OK)
+		abuse_count(dev, errors, 1);
 	if (bd->last)
-		abuse_wake_servers(dev);
+		abuse_wake_one(dev, queue);
 	return status;
 }
 
-/* A plug; what is not admitted stays on the list, to be refused one by one. */
-static ABUSE_QUEUE_RQS_FN(abuse_queue_rqs, list)
+/* Of a plug, what is one queue's; what is not admitted goes to refused. */
+static void queue_run(struct abuse_device *dev, struct rq_list *list,
+		      struct rq_list *refused, u64 now)
 {
-	struct abuse_device *dev = rq_list_peek(list)->q->queuedata;
-	struct rq_list refused = { };
-	u64 now = ktime_get_ns();
+	struct blk_mq_hw_ctx *hctx = rq_list_peek(list)->mq_hctx;
+	struct abuse_queue *queue = queue_of(dev, hctx);
 	struct request *rq;
 
-	spin_lock(&dev->lock);
-	while ((rq = rq_list_pop(list))) {
+	spin_lock(&queue->lock);
+	while ((rq = rq_list_peek(list)) && rq->mq_hctx == hctx) {
+		rq_list_pop(list);
 		if (admit(dev, rq) != BLK_STS_OK) {
-			rq_list_add_tail(&refused, rq);
+			rq_list_add_tail(refused, rq);
 			continue;
 		}
 		blk_mq_start_request(rq);
 		enqueue(dev, rq, now);
 	}
-	spin_unlock(&dev->lock);
+	spin_unlock(&queue->lock);
+	abuse_wake_one(dev, queue);
+}
+
+/* A plug; what stays on the list is refused one by one. */
+static ABUSE_QUEUE_RQS_FN(abuse_queue_rqs, list)
+{
+	struct abuse_device *dev = rq_list_peek(list)->q->queuedata;
+	struct rq_list refused = { };
+	u64 now = ktime_get_ns();
+
+	while (rq_list_peek(list))
+		queue_run(dev, list, &refused, now);
 	*list = refused;
-	abuse_wake_servers(dev);
 }
 
 static void abuse_commit_rqs(struct blk_mq_hw_ctx *hctx)
 {
-	abuse_wake_servers(hctx->queue->queuedata);
+	struct abuse_device *dev = hctx->queue->queuedata;
+
+	abuse_wake_one(dev, queue_of(dev, hctx));
 }
 
 /* Time-outs are ours (recover.c): by default a request waits for a server. */
@@ -148,45 +160,3 @@ const struct blk_mq_ops abuse_mq_ops = {
 	.commit_rqs	= abuse_commit_rqs,
 	.timeout	= abuse_rq_timeout,
 };
-
-/* Back to the front of the queue; the caller moved it to pending. */
-void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot)
-{
-	lockdep_assert_held(&dev->lock);
-	/* Who was handed it by GET_BIO knows it by an id that is gone. */
-	if (slot->holder)
-		slot->handed = 0;
-	slot->holder = NULL;
-	list_add(&slot->node, &dev->pending);
-	trace_abuse_requeued(dev, slot);
-}
-
-/* Room within the queue limit: the oldest of the backlog become visible. */
-void abuse_promote(struct abuse_device *dev)
-{
-	struct abuse_slot *slot;
-
-	lockdep_assert_held(&dev->lock);
-	while (dev->nr_backlog && dev->nr_visible < dev->queue_limit) {
-		slot = list_first_entry(&dev->backlog, struct abuse_slot, node);
-		list_move_tail(&slot->node, &dev->pending);
-		slot->visible = true;
-		dev->nr_backlog--;
-		dev->nr_visible++;
-	}
-}
-
-/*
- * One waiter in exchange, who wakes the next if it leaves something behind, unless
- * a server is spinning, which looks once more before it sleeps; and all who poll.
- * Pairs with the barriers in prepare_to_wait_exclusive(), in poll_wait() and at the
- * end of the spin: either they see the request or we see them.
- */
-void abuse_wake_servers(struct abuse_device *dev)
-{
-	if (wq_has_sleeper(&dev->fetch_wait) && !atomic_read(&dev->nr_spinning))
-		wake_up_interruptible(&dev->fetch_wait);
-	if (wq_has_sleeper(&dev->poll_wait))
-		wake_up_interruptible_poll(&dev->poll_wait,
-					   EPOLLIN | EPOLLRDNORM | EPOLLMSG);
-}
