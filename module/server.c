@@ -67,11 +67,10 @@ int abuse_server_bind(struct abuse_server *srv)
 		return -EINVAL;
 	if (mutex_lock_killable(&srv->bind_lock))
 		return -EINTR;
-	if (!srv->mm) {
+	if (!srv->mm)
 		err = watch_address_space(srv, current->mm);
-	} else if (srv->mm != current->mm) {
+	else if (srv->mm != current->mm)
 		err = -EBUSY;
-	}
 	mutex_unlock(&srv->bind_lock);
 	return err;
 }

@@ -242,13 +242,16 @@ struct abuse_params {
 	__u32 io_min;		/* bytes, multiple of physical; default physical */
 	__u32 io_opt;		/* bytes, multiple of io_min; default 0 */
 	__u32 max_request;	/* bytes, 4096 (the page size, if that is more) .. 1 MiB,
-				 * multiple of 4096; default 1 MiB */
+				 * multiple of 4096; default 1 MiB
+				 */
 	__u32 chunk;		/* bytes no request crosses a multiple of, which
 				 * bounds the next two; power of two, >= 4096;
 				 * default 0 = none. Discards that the block
-				 * layer joined across one are dropped. */
+				 * layer joined across one are dropped.
+				 */
 	__u64 max_discard;	/* bytes in one request, at least the granularity
-				 * and a physical block; default 2 GiB */
+				 * and a physical block; default 2 GiB
+				 */
 	__u64 max_write_zeroes;	/* bytes in one request; default 2 GiB */
 	__u32 discard_granularity; /* bytes, power of two; default physical */
 	__u32 queue_limit;	/* 1 .. hw_queues * depth; default all */
@@ -256,7 +259,8 @@ struct abuse_params {
 				 * EIO, at least 1 ms; -1 = never; default never,
 				 * on a user's device user_timeout. A user's device
 				 * without any server for so long fails requests
-				 * at once until one looks. */
+				 * at once until one looks.
+				 */
 	__u32 seal_uid;		/* with SEALED: who may serve, beside CAP_SYS_ADMIN */
 	__u32 reserved;		/* 0 */
 	char  name[ABUSE_NAME_LEN];
@@ -297,7 +301,8 @@ struct abuse_add {
 	__u32 flags;		/* ABUSE_ADD_* */
 	__u32 number;		/* in: which, or ANY; out: which it became */
 	__u32 hw_queues;	/* 1 .. 64, of which the kernel makes no more than it
-				 * has processors; default 1 */
+				 * has processors; default 1
+				 */
 	__u32 depth;		/* requests per queue, 1 .. 1024; default 512 */
 	__u32 owner;		/* with ABUSE_ADD_OWNER: uid */
 	char  name[ABUSE_NAME_LEN]; /* "" = none */
