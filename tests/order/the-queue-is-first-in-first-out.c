@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests are handed out in the order in which they came, whatever their kind, the
- * hardware queue they came through and the number of calls that fetch them.
+ * Requests of a hardware queue are handed out in the order in which they came,
+ * whatever their kind and the number of calls that fetch them; of several queues
+ * none is forgotten.
  */
 #include "abuse.h"
 
@@ -31,27 +32,42 @@ static void queue(const struct device *d, struct io **io)
 	}
 }
 
-static void take(const struct device *d, const unsigned int *batches)
+/* Which request of queue() it is. */
+static int number_of(const struct abuse_request *q)
+{
+	int i = 0;
+
+	while (q->sector != (uint64_t)(i * 7 % N) * 128)
+		i++;
+	return i;
+}
+
+static void take(const struct device *d, const unsigned int *batches,
+		 unsigned int queues)
 {
 	struct io *io[N];
 	struct abuse_request q[N];
 	char *data = memory_new(4096);
 	char *buffer = memory_new(2 * MIB);
 	int fd = server_open(d), n = 0, wrong = 0;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int last[2] = { -1, -1 };
 
 	queue(d, io);
-	for (int i = 0; n < N; i++) {
-		unsigned int max = batches[i] ? batches[i] : N;
+	while (n < N) {
+		unsigned int max = *batches ? *batches++ : N;
 		int got = fetch(fd, q + n, max, buffer, 2 * MIB, NO_WAIT);
 
 		need(got > 0 && got <= (int)max, "a batch (got %d)", got);
 		n += got;
-		if (!batches[i])
-			break;
 	}
-	is(n, N, "handed out");
-	for (int i = 0; i < n; i++)
-		wrong += q[i].sector != (uint64_t)(i * 7 % N) * 128;
+	for (int i = 0; i < n; i++) {
+		int number = number_of(&q[i]);
+		int *before = &last[queues == 1 ? 0 : number % cpus % queues];
+
+		wrong += number <= *before;
+		*before = number;
+	}
 	is(wrong, 0, "requests out of turn");
 	for (int i = 0; i < n; i++)
 		is(reply(fd, q[i].id, 0, data), 0, "answer");
@@ -75,7 +91,7 @@ int main(void)
 
 			printf("# %d hardware queues\n", queues);
 			set_up(&d, N * 64 * KIB, 0);
-			take(&d, batches[i]);
+			take(&d, batches[i], queues);
 		}
 	return done();
 }

@@ -168,7 +168,8 @@ struct abuse_reply {
  *
  * Replies come first, in order, each on its own; their statuses and nr_taken are
  * written back before any wait. Then up to max_requests requests are
- * handed out: oldest first, as long as the payload of the next WRITE fits.
+ * handed out: the oldest of one hardware queue, the caller's processor's if there
+ * is something in it, as long as the payload of the next WRITE fits.
  * If there is none, the call waits. It returns 0 once a reply was taken or a
  * request handed out, and when the time is over (nr_requests is 0 then).
  *
