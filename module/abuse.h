@@ -288,9 +288,10 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally);
 
 /* Progress through one request's payload. */
 struct abuse_copy {
-	struct iov_iter iter;		/* the server's side */
-	const struct iovec *iov;
+	const struct iovec *iov;	/* the server's pieces */
 	unsigned int nr_iov;
+	unsigned int at;		/* the next one */
+	size_t skip;			/* bytes of it that are done */
 	bool to_server;
 	size_t len;
 	size_t done;

@@ -30,36 +30,61 @@ int abuse_copy_init(struct abuse_copy *copy, bool to_server,
 {
 	unsigned int i;
 
-	memset(copy, 0, sizeof(*copy));
-	copy->to_server = to_server;
-	copy->iov = iov;
-	copy->nr_iov = nr_iov;
+	*copy = (struct abuse_copy) {
+		.to_server = to_server, .iov = iov, .nr_iov = nr_iov,
+	};
 	for (i = 0; i < nr_iov; i++) {
 		if (!access_ok(iov[i].iov_base, iov[i].iov_len))
 			return -EFAULT;
 		copy->len += iov[i].iov_len;
 	}
-	iov_iter_init(&copy->iter, to_server ? ITER_DEST : ITER_SOURCE, iov,
-		      nr_iov, copy->len);
 	return 0;
 }
 
-/* A segment from the byte at skip; true when the whole rest of it was copied. */
+/*
+ * Between one place in kernel memory and the server's next piece; returns how many
+ * bytes. The pages are a file system's as often as a user's: what the usercopy
+ * checks of slabs are there for does not hold, and addresses were checked above.
+ */
+static size_t copy_piece(struct abuse_copy *copy, void *at, size_t len)
+{
+	const struct iovec *piece = &copy->iov[copy->at];
+	void __user *user = piece->iov_base + copy->skip;
+	size_t missed;
+
+	len = min(len, piece->iov_len - copy->skip);
+	missed = copy->to_server ? raw_copy_to_user(user, at, len) :
+				   raw_copy_from_user(at, user, len);
+	len -= missed;
+	copy->skip += len;
+	if (copy->skip == piece->iov_len) {
+		copy->at++;
+		copy->skip = 0;
+	}
+	return len;
+}
+
+/* A segment, in one page, from the byte at skip; true: all of it was copied. */
 static bool copy_segment(struct abuse_copy *copy, const struct bio_vec *bv,
 			 size_t skip)
 {
-	size_t len = bv->bv_len - skip, n;
+	void *at = kmap_local_page(bv->bv_page) + bv->bv_offset;
+	unsigned int before;
+	size_t n;
 
-	if (copy->to_server) {
-		n = copy_page_to_iter(bv->bv_page, bv->bv_offset + skip, len,
-				      &copy->iter);
-	} else {
-		n = copy_page_from_iter(bv->bv_page, bv->bv_offset + skip, len,
-					&copy->iter);
-		flush_dcache_page(bv->bv_page);
+	while (skip < bv->bv_len && copy->at < copy->nr_iov) {
+		before = copy->at;
+		n = copy_piece(copy, at + skip, bv->bv_len - skip);
+		copy->done += n;
+		skip += n;
+		/* Short, and not at the end of a piece: it would fault. */
+		if (skip < bv->bv_len && copy->at == before)
+			break;
 	}
-	copy->done += n;
-	return n == len;
+	kunmap_local(at);
+	if (!copy->to_server)
+		flush_dcache_page(bv->bv_page);
+	return skip == bv->bv_len;
 }
 
 static void copy_segments(struct abuse_copy *copy, struct request *rq)
@@ -91,18 +116,10 @@ bool abuse_copy_some(struct abuse_copy *copy, struct request *rq)
 /* The rest of the server's piece in which the copy stopped. */
 static struct iovec stopped_in(const struct abuse_copy *copy)
 {
-	struct iovec rest = copy->iov[0];
-	size_t skip = copy->done;
-	unsigned int i;
+	struct iovec rest = copy->iov[copy->at];
 
-	for (i = 0; i < copy->nr_iov; i++) {
-		rest = copy->iov[i];
-		if (skip < rest.iov_len)
-			break;
-		skip -= rest.iov_len;
-	}
-	rest.iov_base += skip;
-	rest.iov_len -= skip;
+	rest.iov_base += copy->skip;
+	rest.iov_len -= copy->skip;
 	return rest;
 }
 

@@ -20,13 +20,13 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/kobject.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
-#include <linux/uio.h>
 
 #include <compat/generated.h>
 
@@ -41,9 +41,9 @@
 #define BLK_MQ_F_NO_SCHED_BY_DEFAULT 0
 #endif
 
-#if !ABUSE_HAVE_ITER_NAMES
-#define ITER_SOURCE	WRITE
-#define ITER_DEST	READ
+#if !ABUSE_HAVE_KMAP_LOCAL
+#define kmap_local_page(page)	kmap_atomic(page)
+#define kunmap_local(addr)	kunmap_atomic(addr)
 #endif
 
 /* ---- The shape of callbacks ------------------------------------------------ */

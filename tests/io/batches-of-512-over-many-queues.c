@@ -28,8 +28,8 @@ static int fetch_all(int fd, struct abuse_request *q, char *buffer)
 	int n = 0, got;
 
 	do {
-		got = fetch(fd, q + n, N - n, buffer + n * 4096,
-			    (N - n) * 4096, NO_WAIT);
+		got = fetch(fd, q + n, N - n, buffer + n * 4096, N * 4096,
+			    NO_WAIT);
 		need(got >= 0, "fetch");
 		for (int i = n; i < n + got; i++)
 			q[i].offset += n * 4096;
@@ -49,7 +49,7 @@ int main(void)
 	test_begin();
 	store = memory_new(N * 8192);
 	data = memory_new(N * 512);
-	buffer = memory_new(N * 4096);
+	buffer = memory_new(2 * N * 4096);
 	d = device_new_depth(4, 512);
 	set_up(&d, N * 8192, 0);
 	/* The kernel makes no more than it has processors. */
