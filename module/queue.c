@@ -178,6 +178,7 @@ bool abuse_any_pending(const struct abuse_device *dev)
 
 static bool wake_sleeper(struct abuse_queue *queue)
 {
+	/* Its callers made the barrier: abuse_wake_one(), abuse_wake_all(). */
 	if (!waitqueue_active(&queue->fetch_wait))
 		return false;
 	wake_up_interruptible(&queue->fetch_wait);
@@ -197,6 +198,7 @@ static void wake_exchange(struct abuse_device *dev, struct abuse_queue *queue)
 
 static void wake_poll(struct abuse_device *dev)
 {
+	/* As for wake_sleeper(). */
 	if (waitqueue_active(&dev->poll_wait))
 		wake_up_interruptible_poll(&dev->poll_wait,
 					   EPOLLIN | EPOLLRDNORM | EPOLLMSG);
