@@ -23,7 +23,8 @@ static int run_pinned(void *arg)
 }
 
 /* One call is given what one queue has. */
-static int fetch_all(int fd, struct abuse_request *q, char *buffer)
+static int fetch_each(int fd, struct abuse_request *q,
+		      unsigned char *buffer)
 {
 	int n = 0, got;
 
@@ -75,7 +76,7 @@ int main(void)
 		for (int i = 0; i < 2; i++)
 			job_start(&job[i], run_pinned, aio[i]);
 		need(wait_for(attribute_number(&d, "queued") == N), "%d queued", N);
-		got = fetch_all(fd, q, buffer);
+		got = fetch_each(fd, q, buffer);
 		is(got, N, "requests");
 		memset(r, 0, N * sizeof(*r));
 		for (int i = 0; i < got; i++) {
