@@ -38,6 +38,12 @@ check-quick:				## unit tests, command line and lint: no guest, no root; under 3
 check-kernel:				## all module tests on a kernel with KASAN, lockdep, kmemleak (built once)
 	@tests/vm/check-kernel
 
+bench:					## abuse against ublk, nbd, loop: instructions and I/Os; 25 minutes (BENCH_QUICK=1: 5)
+	@tests/bench/run
+
+bench-compare:				## what changed between the last two runs of make bench
+	@tests/bench/compare
+
 check-build:				## build the module for every supported kernel with gcc and clang
 	@tests/lint/check-build
 
@@ -96,4 +102,4 @@ clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help demo check check-all check-quick check-kernel check-build lint deb rpm autopkgtest shell format tools utils module install clean
+.PHONY: all help demo bench bench-compare check check-all check-quick check-kernel check-build lint deb rpm autopkgtest shell format tools utils module install clean
