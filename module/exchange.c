@@ -108,7 +108,7 @@ static int write_statuses(const struct abuse_reply *replies,
 static noinline_for_stack int answer(struct abuse_server *srv,
 				     struct abuse_exchange *x)
 {
-	struct abuse_reply replies[ABUSE_SMALL_BATCH];
+	struct abuse_reply replies[ABUSE_SMALL_BATCH] __uninitialized;
 	struct abuse_tally tally = { };
 	unsigned int first, n, i;
 	int err = 0;
@@ -223,7 +223,7 @@ static noinline_for_stack int give_few(struct abuse_server *srv,
 				       struct abuse_exchange *x,
 				       void __user *arg)
 {
-	struct abuse_request requests[ABUSE_SMALL_BATCH];
+	struct abuse_request requests[ABUSE_SMALL_BATCH] __uninitialized;
 
 	return hand_out_or_wait(srv, x, arg, requests,
 				min_t(unsigned int, x->max_requests,

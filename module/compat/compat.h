@@ -41,6 +41,11 @@
 #define BLK_MQ_F_NO_SCHED_BY_DEFAULT 0
 #endif
 
+/* Newer kernels fill every variable on the stack with zeroes, unless told not to. */
+#ifndef __uninitialized
+#define __uninitialized
+#endif
+
 #if !ABUSE_HAVE_KMAP_LOCAL
 #define kmap_local_page(page)	kmap_atomic(page)
 #define kunmap_local(addr)	kunmap_atomic(addr)
