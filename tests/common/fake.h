@@ -103,7 +103,7 @@ static void fake_take(struct abuse_reply *reply)
 	req->reply_flags = reply->flags;
 	req->file = reply->file;
 	req->address = reply->address;
-	fake.answered++;
+	__atomic_add_fetch(&fake.answered, 1, __ATOMIC_SEQ_CST);
 }
 
 static void fake_hand_out(struct abuse_exchange *call)

@@ -130,7 +130,7 @@ struct queue {
 	bool is_polled;			/* [any] the program has epoll */
 
 	pthread_t thread;
-	bool is_running;		/* thread is not joined yet */
+	bool is_running;		/* of the threads that start and wait */
 };
 
 enum { SERVES_NOT, SERVES_THREADS, SERVES_LOOPS };

@@ -179,11 +179,15 @@ static void end(struct abuse_server *srv, int err)
 	abuse_server_stop(srv);
 }
 
+/* Whose thread this is. */
+static __thread const struct abuse_server *own_server;
+
 static void *thread_main(void *arg)
 {
 	struct queue *queue = arg;
 	int ret;
 
+	own_server = queue->srv;
 	do {
 		ret = queue_turn(queue, -1);
 		if (!ret && queue->nr_async)
@@ -225,7 +229,7 @@ static int start_one(struct abuse_server *srv, struct queue *queue,
 		srv->holds &= ~ABUSE_IS_LOCKED;
 		ret = pthread_create(&queue->thread, attr, thread_main, queue);
 	}
-	STORE(queue->is_running, !ret);
+	queue->is_running = !ret;
 	return -ret;
 }
 
@@ -297,19 +301,8 @@ static int join(struct queue *queue, const struct timespec *deadline)
 		if (deadline && is_past(deadline))
 			return -ETIMEDOUT;
 	}
-	STORE(queue->is_running, false);
+	queue->is_running = false;
 	return 0;
-}
-
-static bool is_own_thread(const struct abuse_server *srv)
-{
-	unsigned int i;
-
-	for (i = 0; i < srv->nr_queues; i++)
-		if (LOAD(srv->queues[i].is_running) &&
-		    pthread_equal(srv->queues[i].thread, pthread_self()))
-			return true;
-	return false;
 }
 
 int abuse_server_wait(struct abuse_server *srv, int64_t timeout)
@@ -320,7 +313,7 @@ int abuse_server_wait(struct abuse_server *srv, int64_t timeout)
 
 	if (LOAD(srv->serves) != SERVES_THREADS)
 		return -EINVAL;
-	if (is_own_thread(srv))
+	if (own_server == srv)
 		return -EDEADLK;
 	while (!LOAD(srv->is_stopped))
 		sem_wait(&srv->ending);
