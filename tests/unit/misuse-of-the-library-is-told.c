@@ -328,6 +328,16 @@ static void never_answered(void)
 	is(abuse_server_dispatch(server, 0), 0, "stopped, but one is held");
 	abuse_server_free(server);
 	is(fake.answered, 0, "freed: likewise");
+
+	fake_begin(1, ABUSE_F_WRITE_CACHE);
+	open_server(ABUSE_OP_WRITE, keeps, 0);
+	is(abuse_server_dispatch(server, 0), 0, "dispatch");
+	abuse_server_stop(server);
+	is(abuse_server_dispatch(server, 0), 0, "stopped, but one is held");
+	is(abuse_req_done(kept, 0), 0, "it is answered");
+	is(abuse_server_dispatch(server, 0), -ESHUTDOWN, "and the loop is told to end");
+	is(fake.answered, 1, "after the answer was sent");
+	abuse_server_free(server);
 }
 
 int main(void)

@@ -60,7 +60,7 @@ int queue_turn(struct queue *queue, int64_t wait)
 	ret = run_todo(queue);
 	if (ret < 0)
 		return ret;
-	return queue->nr_replies || queue->late.first;
+	return queue->nr_replies || queue->late.first || is_ended(queue);
 }
 
 /* ---- what callbacks do, and what becomes of it ---- */
