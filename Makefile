@@ -85,6 +85,7 @@ source	:= $(DESTDIR)$(PREFIX)/src/abuse-$(VERSION)
 
 install: utils				## install all, the module's source too (DESTDIR, PREFIX, LIBDIR, ZSHDIR, FISHDIR)
 	@$(MAKE) --no-print-directory -C utils install
+	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man3" man/*.3
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man4" man/*.4
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man5" man/*.5
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man8" man/*.8

@@ -21,6 +21,14 @@ static void time_is(const char *text, int ret, int64_t nanoseconds)
 	is(got, ret ? 77 : nanoseconds, "its value");
 }
 
+static void spin_is(const char *text, int ret, uint64_t nanoseconds)
+{
+	uint64_t got = 77;
+
+	is(parse_spin(text, &got), ret, text);
+	is(got, ret ? 77 : nanoseconds, "its value");
+}
+
 static void user_is(const char *text, int ret, uid_t uid)
 {
 	uid_t got = 77;
@@ -121,6 +129,20 @@ static void lines(void)
 
 int main(void)
 {
+	spin_is("0", 0, 0);
+	spin_is("20000", 0, 20000);
+	spin_is("20000ns", 0, 20000);
+	spin_is("50us", 0, 50000);
+	spin_is("1ms", 0, 1000000);
+	spin_is("", -EINVAL, 0);
+	spin_is("us", -EINVAL, 0);
+	spin_is("1s", -EINVAL, 0);
+	spin_is("1 us", -EINVAL, 0);
+	spin_is("-1us", -EINVAL, 0);
+	spin_is("18446744073709551615", 0, UINT64_MAX);
+	spin_is("18446744073709551616", -ERANGE, 0);
+	spin_is("18446744073709552us", -ERANGE, 0);
+
 	time_is("never", 0, -1);
 	time_is("0", 0, 0);
 	time_is("30", 0, 30000000000);

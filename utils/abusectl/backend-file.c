@@ -93,6 +93,7 @@ static int file_check(struct target *target, const char *path, int fd)
 
 static int file_open(struct target *target, const char *path, void **store)
 {
+	struct store *file;
 	int fd, ret;
 
 	if (!path || !*path)
@@ -101,20 +102,21 @@ static int file_open(struct target *target, const char *path, void **store)
 	if (fd < 0)
 		return EXIT_FAILED;
 	ret = file_check(target, path, fd);
-	if (!ret) {
-		*store = store_alloc(fd);
-		if (!*store)
-			ret = failed(path, "out of memory");
-	}
-	if (ret)
+	file = ret ? NULL : malloc(sizeof(*file));
+	if (!file) {
 		close(fd);
-	return ret;
+		return ret ? ret : failed(path, "out of memory");
+	}
+	store_init(file, fd);
+	*store = file;
+	return EXIT_OK;
 }
 
 static void file_close(void *store, bool is_gone)
 {
 	(void)is_gone;
-	store_free(store);
+	store_close(store);
+	free(store);
 }
 
 const struct backend backend_file = {
@@ -123,12 +125,11 @@ const struct backend backend_file = {
 	.summary = "a file (made with size=) or block device",
 	.features = ABUSE_F_WRITE_CACHE | ABUSE_F_FUA | ABUSE_F_DISCARD |
 		    ABUSE_F_WRITE_ZEROES,
-	.wants_payload = true,
 	.ops = {
-		.read = store_read,
-		.write = store_write,
-		.discard = store_discard,
-		.write_zeroes = store_write_zeroes,
+		.pread = store_pread,
+		.pwrite = store_pwrite,
+		.trim = store_trim,
+		.zero = store_zero,
 		.flush = store_flush,
 	},
 	.open = file_open,

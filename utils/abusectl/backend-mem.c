@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 struct mem {
-	struct store *store;
+	struct store store;		/* first: callbacks know no more */
 	char name[48];
 };
 
@@ -77,12 +77,11 @@ static int mem_open(struct target *target, const char *args, void **store)
 	snprintf(mem->name, sizeof(mem->name), "/abuse-%u-%u", geteuid(),
 		 target->number);
 	fd = target->is_up ? mem_find(mem, target) : mem_create(mem, target->size);
-	if (fd >= 0)
-		mem->store = store_alloc(fd);
-	if (!mem->store) {
+	if (fd < 0) {
 		free(mem);
 		return EXIT_FAILED;
 	}
+	store_init(&mem->store, fd);
 	*store = mem;
 	return EXIT_OK;
 }
@@ -96,47 +95,24 @@ static void mem_close(void *store, bool is_gone)
 	/* Drop the object, unless the name is a new life's already. */
 	fd = is_gone ? shm_open(mem->name, O_RDONLY, 0) : -1;
 	if (fd >= 0) {
-		if (!fstat(fd, &named) && !fstat(store_fd(mem->store), &ours) &&
+		if (!fstat(fd, &named) && !fstat(mem->store.fd, &ours) &&
 		    named.st_ino == ours.st_ino && named.st_dev == ours.st_dev)
 			shm_unlink(mem->name);
 		close(fd);
 	}
-	store_free(mem->store);
+	store_close(&mem->store);
 	free(mem);
-}
-
-static int mem_read(void *arg, void *to, uint64_t offset, uint64_t length)
-{
-	return store_read(((struct mem *)arg)->store, to, offset, length);
-}
-
-static int mem_write(void *arg, const void *from, uint64_t offset, uint64_t length)
-{
-	return store_write(((struct mem *)arg)->store, from, offset, length);
-}
-
-static int mem_discard(void *arg, uint64_t offset, uint64_t length)
-{
-	return store_discard(((struct mem *)arg)->store, offset, length);
-}
-
-static int mem_write_zeroes(void *arg, uint64_t offset, uint64_t length,
-			    bool may_unmap)
-{
-	return store_write_zeroes(((struct mem *)arg)->store, offset, length,
-				  may_unmap);
 }
 
 const struct backend backend_mem = {
 	.name = "mem",
 	.summary = "memory that outlives the server, until reset or reboot",
 	.features = ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES,
-	.wants_payload = true,
 	.ops = {
-		.read = mem_read,
-		.write = mem_write,
-		.discard = mem_discard,
-		.write_zeroes = mem_write_zeroes,
+		.pread = store_pread,
+		.pwrite = store_pwrite,
+		.trim = store_trim,
+		.zero = store_zero,
 	},
 	.open = mem_open,
 	.close = mem_close,

@@ -5,21 +5,15 @@
  */
 #include "backend.h"
 
-static int null_read(void *arg, void *to, uint64_t offset, uint64_t length)
+static int null_pread(struct abuse_req *req)
 {
-	(void)arg;
-	(void)to;
-	(void)offset;
-	(void)length;
+	(void)req;
 	return ABUSE_ZEROES;
 }
 
-static int null_write(void *arg, const void *from, uint64_t offset, uint64_t length)
+static int null_pwrite(struct abuse_req *req)
 {
-	(void)arg;
-	(void)from;
-	(void)offset;
-	(void)length;
+	(void)req;
 	return 0;
 }
 
@@ -40,7 +34,8 @@ static void null_close(void *store, bool is_gone)
 const struct backend backend_null = {
 	.name = "null",
 	.summary = "as zero, but no payload is copied: for measurements",
-	.ops = { .read = null_read, .write = null_write },
+	.server_flags = ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA,
+	.ops = { .pread = null_pread, .pwrite = null_pwrite },
 	.open = null_open,
 	.close = null_close,
 };

@@ -7,20 +7,15 @@
 
 #include <string.h>
 
-static int zero_read(void *arg, void *to, uint64_t offset, uint64_t length)
+static int zero_pread(struct abuse_req *req)
 {
-	(void)arg;
-	(void)offset;
-	memset(to, 0, length);
+	memset(req->data, 0, req->length);
 	return 0;
 }
 
-static int zero_write(void *arg, const void *from, uint64_t offset, uint64_t length)
+static int zero_pwrite(struct abuse_req *req)
 {
-	(void)arg;
-	(void)from;
-	(void)offset;
-	(void)length;
+	(void)req;
 	return 0;
 }
 
@@ -41,8 +36,7 @@ static void zero_close(void *store, bool is_gone)
 const struct backend backend_zero = {
 	.name = "zero",
 	.summary = "reads give zeroes, writes are dropped (default)",
-	.wants_payload = true,
-	.ops = { .read = zero_read, .write = zero_write },
+	.ops = { .pread = zero_pread, .pwrite = zero_pwrite },
 	.open = zero_open,
 	.close = zero_close,
 };

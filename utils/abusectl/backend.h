@@ -12,6 +12,7 @@
 #define ABUSECTL_BACKEND_H
 
 #include <libabuse.h>
+#include <pthread.h>
 #include <sys/types.h>
 
 /* The device a backend is opened for. */
@@ -29,7 +30,7 @@ struct backend {
 	const char *args;		/* what follows "NAME:", or NULL */
 	const char *summary;
 	uint64_t features;		/* ABUSE_F_* it can do at best */
-	bool wants_payload;		/* of WRITEs */
+	uint32_t server_flags;		/* ABUSE_SERVER_* */
 	struct abuse_ops ops;
 
 	/*
@@ -56,22 +57,25 @@ void backends_complete(const char *word);
 
 /*
  * store.c: bytes in a file or shared-memory object, for the backends that keep
- * them there. A struct store is the arg of all its callbacks.
+ * them there. What the callbacks get begins with a struct store.
  */
-struct store;
+struct store {
+	int fd;
+	pthread_mutex_t flushing;	/* guards flush_error */
+	int flush_error;
+};
 
-struct store *store_alloc(int fd);
-void store_free(struct store *store);
-int store_fd(const struct store *store);
+void store_init(struct store *store, int fd);
+void store_close(struct store *store);
 
-int store_read(void *arg, void *to, uint64_t offset, uint64_t length);
-int store_write(void *arg, const void *from, uint64_t offset, uint64_t length);
-int store_discard(void *arg, uint64_t offset, uint64_t length);
-int store_write_zeroes(void *arg, uint64_t offset, uint64_t length, bool may_unmap);
-int store_flush(void *arg);
+int store_pread(struct abuse_req *req);
+int store_pwrite(struct abuse_req *req);
+int store_trim(struct abuse_req *req);
+int store_zero(struct abuse_req *req);
+int store_flush(struct abuse_req *req);
 
 /*
- * workers.c: the threads. Serves until a signal ends it or the device goes;
+ * workers.c: the server's threads. Serves until a signal ends it or the device goes;
  * returns an exit status, with *is_gone telling whether the device went.
  */
 struct serving {
@@ -83,6 +87,7 @@ struct serving {
 	void *store;
 	unsigned int nr_workers;
 	unsigned int batch;
+	unsigned int spin;		/* nanoseconds */
 	bool verbose;
 };
 

@@ -96,6 +96,30 @@ int parse_seconds(const char *text, int64_t *nanoseconds)
 	return 0;
 }
 
+int parse_spin(const char *text, uint64_t *nanoseconds)
+{
+	static const struct {
+		const char *suffix;
+		uint64_t scale;
+	} units[] = { { "", 1 }, { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 } };
+	uint64_t value;
+	size_t i;
+	int ret;
+
+	ret = take_number(&text, &value);
+	if (ret)
+		return ret;
+	for (i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strcmp(text, units[i].suffix))
+			continue;
+		if (__builtin_mul_overflow(value, units[i].scale, &value))
+			return -ERANGE;
+		*nanoseconds = value;
+		return 0;
+	}
+	return -EINVAL;
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')

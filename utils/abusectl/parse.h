@@ -19,6 +19,9 @@ int parse_size(const char *text, uint64_t *bytes);
 /* Seconds with up to nine decimals, or "never" (-1); in nanoseconds. */
 int parse_seconds(const char *text, int64_t *nanoseconds);
 
+/* Nanoseconds, or with a suffix ns, us or ms those. */
+int parse_spin(const char *text, uint64_t *nanoseconds);
+
 int parse_uuid(const char *text, uint8_t uuid[16]);
 
 /* A uid, or the name of a user; -ENOENT: there is no such user. */

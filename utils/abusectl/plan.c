@@ -24,13 +24,22 @@
 static const struct own_key {
 	const char *name;
 	size_t offset;			/* in struct serving */
-	unsigned int max;
+	unsigned int min, max;
+	int (*parse)(const char *text, uint64_t *number);
+	const char *value;
+	const char *range;
 	const char *help;
 } own_keys[] = {
-	{ "workers", offsetof(struct serving, nr_workers), 64,
+	{ "workers", offsetof(struct serving, nr_workers), 1, ABUSE_MAX_THREADS,
+	  parse_number, "N", "a number from 1 to 64",
 	  "threads, 1 to 64 (default: as CPUs, 2 to 4)" },
-	{ "batch", offsetof(struct serving, batch), 256,
+	{ "batch", offsetof(struct serving, batch), 1, 256,
+	  parse_number, "N", "a number from 1 to 256",
 	  "requests fetched at once, 1 to 256 (default 16)" },
+	{ "spin", offsetof(struct serving, spin), 0, ABUSE_MAX_SPIN,
+	  parse_spin, "TIME", "from 0 to 1ms (ns, us and ms allowed)",
+	  "look so long for a request before sleeping, 0 to 1ms\n"
+	  "                       (default 0)" },
 };
 
 #define NR_OWN_KEYS	(sizeof(own_keys) / sizeof(*own_keys))
@@ -76,9 +85,10 @@ static int take_own(struct plan *plan, const char *subject,
 	unsigned int count;
 	uint64_t number;
 
-	if (!value || parse_number(value, &number) || !number || number > key->max)
-		return invalid(subject, "%s=%s: must be a number from 1 to %u",
-			       key->name, value ? value : "", key->max);
+	if (!value || key->parse(value, &number) || number < key->min ||
+	    number > key->max)
+		return invalid(subject, "%s=%s: must be %s", key->name,
+			       value ? value : "", key->range);
 	count = (unsigned int)number;
 	memcpy((char *)&plan->serving + key->offset, &count, sizeof(count));
 	plan->given |= own_key_bit(key);
@@ -242,8 +252,9 @@ void plan_help(void)
 
 	puts("Keys of the server, beside those of set-up:");
 	for (i = 0; i < NR_OWN_KEYS; i++)
-		printf("  %s=N%*s%s\n", own_keys[i].name,
-		       19 - (int)strlen(own_keys[i].name), " ", own_keys[i].help);
+		printf("  %s=%-*s %s\n", own_keys[i].name,
+		       19 - (int)strlen(own_keys[i].name), own_keys[i].value,
+		       own_keys[i].help);
 }
 
 void plan_complete(const char *word)

@@ -8,43 +8,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-struct store {
-	int fd;
-	pthread_mutex_t flushing;	/* guards flush_error */
-	int flush_error;
-};
-
-struct store *store_alloc(int fd)
+void store_init(struct store *store, int fd)
 {
-	struct store *store = calloc(1, sizeof(*store));
-
-	if (store) {
-		store->fd = fd;
-		pthread_mutex_init(&store->flushing, NULL);
-	}
-	return store;
+	*store = (struct store) { .fd = fd };
+	pthread_mutex_init(&store->flushing, NULL);
 }
 
-void store_free(struct store *store)
+void store_close(struct store *store)
 {
 	close(store->fd);
 	pthread_mutex_destroy(&store->flushing);
-	free(store);
 }
 
-int store_fd(const struct store *store)
+int store_pread(struct abuse_req *req)
 {
-	return store->fd;
-}
-
-int store_read(void *arg, void *to, uint64_t offset, uint64_t length)
-{
-	const struct store *store = arg;
-	char *at = to;
+	const struct store *store = req->arg;
+	uint64_t offset = req->offset, length = req->length;
+	char *at = req->data;
 	ssize_t nr;
 
 	while (length) {
@@ -60,9 +42,9 @@ int store_read(void *arg, void *to, uint64_t offset, uint64_t length)
 	return 0;
 }
 
-int store_write(void *arg, const void *from, uint64_t offset, uint64_t length)
+static int write_all(const struct store *store, const void *from, uint64_t offset,
+		     uint64_t length)
 {
-	const struct store *store = arg;
 	const char *at = from;
 	ssize_t nr;
 
@@ -79,6 +61,11 @@ int store_write(void *arg, const void *from, uint64_t offset, uint64_t length)
 	return 0;
 }
 
+int store_pwrite(struct abuse_req *req)
+{
+	return write_all(req->arg, req->data, req->offset, req->length);
+}
+
 static int change_range(const struct store *store, int mode, uint64_t offset,
 			uint64_t length)
 {
@@ -91,24 +78,25 @@ static int change_range(const struct store *store, int mode, uint64_t offset,
 	return ret < 0 ? -errno : 0;
 }
 
-int store_discard(void *arg, uint64_t offset, uint64_t length)
+int store_trim(struct abuse_req *req)
 {
-	return change_range(arg, FALLOC_FL_PUNCH_HOLE, offset, length);
+	return change_range(req->arg, FALLOC_FL_PUNCH_HOLE, req->offset, req->length);
 }
 
-int store_write_zeroes(void *arg, uint64_t offset, uint64_t length, bool may_unmap)
+int store_zero(struct abuse_req *req)
 {
 	static const char zeroes[64 * 1024];
+	uint64_t offset = req->offset, length = req->length;
 	int ret;
 
-	ret = change_range(arg, may_unmap ? FALLOC_FL_PUNCH_HOLE :
-			   FALLOC_FL_ZERO_RANGE, offset, length);
+	ret = change_range(req->arg, req->flags & ABUSE_REQ_NOUNMAP ?
+			   FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE, offset, length);
 	if (ret != -EOPNOTSUPP)
 		return ret;
 	for (ret = 0; length && !ret; ) {
 		uint64_t nr = length < sizeof(zeroes) ? length : sizeof(zeroes);
 
-		ret = store_write(arg, zeroes, offset, nr);
+		ret = write_all(req->arg, zeroes, offset, nr);
 		offset += nr;
 		length -= nr;
 	}
@@ -120,9 +108,9 @@ int store_write_zeroes(void *arg, uint64_t offset, uint64_t length, bool may_unm
  * one at a time, and after a failure all fail: an answer "durable" would be a
  * guess until the server is started anew.
  */
-int store_flush(void *arg)
+int store_flush(struct abuse_req *req)
 {
-	struct store *store = arg;
+	struct store *store = req->arg;
 	int ret;
 
 	pthread_mutex_lock(&store->flushing);

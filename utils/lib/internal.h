@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The library's private map: what its files share and programs must not see.
+ *
+ * A server has a queue for each thread or event loop. A queue has slots, one for
+ * each request that it may hold, and segments for their data. All of it belongs
+ * to the thread that serves the queue, but for what is marked [any]: that is how
+ * abuse_req_done() gets a slot back to it from elsewhere.
+ *
+ *	free --queue_turn--> todo --run--> with a callback --> done [any]
+ *	  ^                                    |                |
+ *	  +-- replies <-- late (flush) <-------+----------------+
  */
 #ifndef ABUSE_INTERNAL_H
 #define ABUSE_INTERNAL_H
@@ -8,6 +17,8 @@
 #include "libabuse.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/ioctl.h>
 
 #define CONTROL_NODE	"/dev/abuse-control"
@@ -23,5 +34,151 @@ static inline int abuse_ioctl(int fd, unsigned long cmd, const void *arg)
 
 	return ret < 0 ? -errno : ret;
 }
+
+/* A field that other threads use meanwhile. */
+#define LOAD(field)		__atomic_load_n(&(field), __ATOMIC_SEQ_CST)
+#define STORE(field, value)	__atomic_store_n(&(field), (value), __ATOMIC_SEQ_CST)
+/* For which no other field's order counts. */
+#define SET(field, value)	__atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+#define SWAP(field, value)	__atomic_exchange_n(&(field), (value), __ATOMIC_SEQ_CST)
+
+/* Part of a queue's buffer. Data is put one behind the other, until all is over. */
+struct segment {
+	unsigned char *at;
+	size_t used;
+	unsigned int users;		/* slots whose data is here */
+};
+
+#define MAX_SEGMENTS	4
+#define MAX_DEPTH	(ABUSE_MAX_ENTRIES / 2)	/* all slots in one exchange */
+
+enum { SLOT_IDLE, SLOT_BEGUN, SLOT_ANSWERED };
+
+struct slot {
+	struct abuse_req req;		/* first: this is what callbacks have */
+	struct queue *queue;
+	struct slot *next;		/* on the one list where it is */
+	uint64_t id;
+	struct segment *segment;	/* where req.data is, or NULL */
+	struct slot *followers;		/* answered with it: they share its flush */
+	uint64_t target;		/* of a redirect */
+	uint32_t file;
+	bool is_redirected;
+	bool is_flushing;
+	bool is_spoiled;		/* answered in two ways */
+	int state;			/* [any] SLOT_* */
+	int result;			/* [any] written by who answers it */
+};
+
+/* First in, first out. */
+struct list {
+	struct slot *first, **end;
+};
+
+static inline void list_init(struct list *list)
+{
+	list->first = NULL;
+	list->end = &list->first;
+}
+
+static inline void list_add(struct list *list, struct slot *slot)
+{
+	slot->next = NULL;
+	*list->end = slot;
+	list->end = &slot->next;
+}
+
+/* There is one. */
+static inline struct slot *list_pop(struct list *list)
+{
+	struct slot *slot = list->first;
+
+	list->first = slot->next;
+	if (!slot->next)
+		list->end = &list->first;
+	return slot;
+}
+
+struct queue {
+	struct abuse_server *srv;
+	struct abuse_exchange call;	/* its constant fields stay filled in */
+	struct abuse_request *requests;
+	struct abuse_reply *replies;
+	struct slot **replied;		/* whose replies these are */
+	unsigned int nr_replies;
+	unsigned int nr_slots;		/* twice the depth: refused replies keep theirs */
+	unsigned int nr_free;
+	unsigned int nr_async;		/* left by callbacks, not yet back here */
+	bool is_full;			/* no room for another request */
+	struct list free, todo, late;	/* late: done, but not yet durable */
+	struct slot *slots;
+	unsigned char *buffer;
+	struct segment segments[MAX_SEGMENTS];
+	unsigned int nr_segments;
+	struct segment *current;
+	struct segment *window;		/* where the payloads of this call come */
+	struct abuse_counts counts;	/* [any] read */
+
+	struct slot *done;		/* [any] a stack */
+	unsigned int nr_answering;	/* [any] threads that are in abuse_req_done() */
+	bool is_asleep;			/* [any] ring when there is something done */
+	bool is_rung;			/* [any] */
+	int bell;			/* eventfd */
+	int epoll;			/* of bell and, unless full, the control node */
+	bool is_watching;		/* the control node */
+	bool is_dispatching;		/* [any] */
+	bool is_polled;			/* [any] the program has epoll */
+
+	pthread_t thread;
+	bool is_running;		/* of the threads that start and wait */
+};
+
+enum { SERVES_NOT, SERVES_THREADS, SERVES_LOOPS };
+
+struct abuse_server {
+	struct abuse_config config;
+	struct abuse_ops ops;
+	struct abuse_params params;	/* of the device, as it is set up */
+	int fd;
+	bool is_fd_ours;
+	unsigned int holds;		/* ABUSE_IS_* */
+	size_t segment_size;
+	size_t buffer_size;
+	uint32_t always;		/* ABUSE_REQ_* that every WRITE gets */
+	int serves;			/* [any] SERVES_* */
+	bool is_stopped;		/* [any] */
+	bool is_abandoned;		/* [any] what is asynchronous is not waited for */
+	int error;			/* [any] the first that ended a thread */
+	sem_t ending;			/* posted with is_stopped */
+	unsigned int nr_queues;
+	struct queue queues[];
+};
+
+/* attach.c: finds, opens, adds, sets up; leaves fd and params in @srv. */
+int server_attach(struct abuse_server *srv);
+
+/* queue.c */
+int queue_init(struct queue *queue, struct abuse_server *srv);
+void queue_destroy(struct queue *queue);
+
+/*
+ * serve.c: a turn answers, fetches up to the room there is, and runs callbacks. It
+ * waits only if @wait says so and nothing is left with a callback. 1: turn again at
+ * once; 0: nothing to do; -ESHUTDOWN: stopped, nothing is held; -errno.
+ */
+int queue_turn(struct queue *queue, int64_t wait);
+
+/* wake.c: sleeping until a request comes or one is done elsewhere; in event loops too */
+int queue_open_bell(struct queue *queue);
+void queue_close_bell(struct queue *queue);
+void queue_ring(struct queue *queue);
+void queue_wake(struct queue *queue);
+void queue_rise(struct queue *queue);
+void queue_lie_down(struct queue *queue);
+void queue_sleep(struct queue *queue);
+
+/* request.c: as a callback returned it, to what may become a reply */
+int slot_judge(const struct slot *slot, int result);
+bool slot_claim(struct slot *slot);
 
 #endif /* ABUSE_INTERNAL_H */

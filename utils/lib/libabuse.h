@@ -4,13 +4,14 @@
  *
  * Functions return 0 (or what is said) on success and -errno on failure; none
  * prints or exits. Three parts: control commands (ctl.c), finding devices
- * (dev.c), serving (serve.c). A server of one screen needs the last alone:
- * abuse_worker_alloc, a struct abuse_ops, abuse_worker_run.
+ * (dev.c), serving (server.c). A server of one screen needs the last alone:
+ * a struct abuse_ops, abuse_server_open, abuse_server_run.
  *
  * All releases 0.x share one ABI, that of libabuse.so.0: functions are added and
  * keep what they mean. What may grow are the structs abuse_dev, abuse_ops,
- * abuse_counts and abuse_worker, into the space that each reserves: programs
- * leave it zero, and the sizes stay. Structs of <linux/abuse.h> grow by its rules.
+ * abuse_config and abuse_counts, into the space that each reserves: programs
+ * leave it zero, and the sizes stay; abuse_req at its end, since programs make none.
+ * Structs of <linux/abuse.h> grow by its rules.
  */
 #ifndef LIBABUSE_H
 #define LIBABUSE_H
@@ -134,31 +135,163 @@ int abuse_dev_find(const char *text);
 /* abuse_dev_open() - open the control node of what @text names; a descriptor */
 int abuse_dev_open(const char *text);
 
-/* ---- serve.c: fetch and answer -------------------------------------------- */
+/* ---- server.c: a device answered by callbacks ------------------------------ */
 
 /*
- * What a server does. Offsets and lengths are bytes. Each returns 0 or -errno
- * (which becomes a result the kernel allows); read may return ABUSE_ZEROES
- * instead of filling @to. An operation that is missing is answered EOPNOTSUPP
- * or EIO, a missing flush 0.
+ * A request, as a callback gets it. It is the callback's until its answer: the
+ * return value, or abuse_req_done(). It is never copied or freed by the callback.
+ */
+struct abuse_req {
+	void	 *arg;			/* of struct abuse_config */
+	void	 *data;			/* pread: where bytes go; pwrite: the bytes */
+	uint64_t offset;		/* bytes */
+	uint64_t length;		/* bytes */
+	uint32_t op;			/* ABUSE_OP_* */
+	uint32_t flags;			/* ABUSE_REQ_* */
+	void	 *priv[2];		/* for the callback alone, undefined at first */
+};
+
+/*
+ * What a server does. A callback answers by returning
  *
- * flush makes durable everything any server answered before. abuse_worker_run()
- * calls it for FLUSH, after a write with FUA and, on a device without a write
- * cache, after every write; those are answered only when it has returned.
+ *   0			done
+ *   -errno		failed; one that the kernel does not allow there becomes EIO
+ *   ABUSE_ZEROES	pread: zeroes, whatever is in data
+ *   ABUSE_ASYNC	not yet: abuse_req_done() will say, now or later, once
+ *
+ * Anything else fails the request with EIO. Callbacks of different threads
+ * run at the same time.
+ *
+ * An operation that is missing is answered EIO (pread, pwrite), EOPNOTSUPP (trim,
+ * zero) or 0 (flush).
+ *
+ * pwrite has stored its bytes, where every other server of the device would read
+ * them, before it answers. flush makes durable whatever any server answered
+ * before; it is called for FLUSH, after a pwrite or zero with ABUSE_REQ_FUA and, on
+ * a device without a write cache, after every one, and these are answered when it
+ * has. One call may be for many: @req is one of them. With ABUSE_SERVER_FUA pwrite
+ * and zero do that themselves: ABUSE_REQ_FUA in @req->flags says when.
+ *
+ * zero must not deallocate if ABUSE_REQ_NOUNMAP is in @req->flags.
  */
 #define ABUSE_ZEROES	1
+#define ABUSE_ASYNC	2
 
 struct abuse_ops {
-	int (*read)(void *arg, void *to, uint64_t offset, uint64_t length);
-	int (*write)(void *arg, const void *from, uint64_t offset, uint64_t length);
-	int (*discard)(void *arg, uint64_t offset, uint64_t length);
-	int (*write_zeroes)(void *arg, uint64_t offset, uint64_t length,
-			    bool may_unmap);
-	int (*flush)(void *arg);
+	int (*pread)(struct abuse_req *req);
+	int (*pwrite)(struct abuse_req *req);
+	int (*trim)(struct abuse_req *req);
+	int (*zero)(struct abuse_req *req);
+	int (*flush)(struct abuse_req *req);
 	void (*reserved[8])(void);	/* NULL */
 };
 
-/* Written by the worker alone; others read them at any time. */
+/*
+ * abuse_req_done() - answer what a callback has left with ABUSE_ASYNC
+ * @result: as a callback returns it, but not ABUSE_ASYNC
+ *
+ * From any thread, also before the callback returns; takes no lock, never waits.
+ * The thread that fetched the request sends the answer, and is woken for that
+ * if it sleeps. The request is gone when this returns 0.
+ *
+ * -EALREADY: it was answered before. -EINVAL: @result is no answer; the request
+ * has failed with EIO.
+ */
+int abuse_req_done(struct abuse_req *req, int result);
+
+/*
+ * abuse_req_redirect() - have the kernel do a request, on a registered file
+ * @file: what abuse_server_add_file() returned
+ * @offset: bytes; ignored for FLUSH
+ *
+ * Takes effect when the request is answered 0; no byte of it then passes through
+ * this process. What flush redirects is a FLUSH alone, so a server that does so
+ * is an ABUSE_SERVER_FUA one. A file that must be durable without a write cache is
+ * opened O_DSYNC.
+ *
+ * -EOPNOTSUPP: this kernel cannot, or the request is not such a one: do it yourself.
+ * -EALREADY: it was answered before.
+ */
+int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset);
+
+/* abuse_config.flags */
+#define ABUSE_SERVER_ADD	(1U << 0)  /* add the device if there is none */
+#define ABUSE_SERVER_FUA	(1U << 1)  /* pwrite and zero heed ABUSE_REQ_FUA */
+#define ABUSE_SERVER_NO_READ_DATA  (1U << 2)  /* pread redirects or gives zeroes */
+#define ABUSE_SERVER_NO_WRITE_DATA (1U << 3)  /* pwrite needs no bytes */
+#define ABUSE_SERVER_NO_LOCK	(1U << 4)  /* leave memory unlocked */
+
+#define ABUSE_MAX_THREADS	64
+#define ABUSE_MAX_SPIN		1000000	/* nanoseconds */
+
+/* All 0 but device, ops and, to set a device up, params.capacity is a good start. */
+struct abuse_config {
+	const struct abuse_ops *ops;	/* copied */
+	void *arg;			/* for the callbacks */
+	const char *device;		/* see abuse_dev_find(); NULL: fd, if that is
+					 * given, else any number that is free */
+	int fd;				/* control node open already; stays the
+					 * caller's, open; 0 or -1: none */
+	uint32_t flags;			/* ABUSE_SERVER_* */
+	/*
+	 * How to set the device up if it is empty; without features, they are what
+	 * ops can. If it is up, what is given here must be so. NULL: it must be up.
+	 */
+	const struct abuse_params *params;
+	unsigned int threads;		/* or event loops; default 1, at most 64 */
+	unsigned int depth;		/* requests that each holds at most, 1 to 256;
+					 * default 16 */
+	uint64_t buffer;		/* bytes that each has for data; default and least
+					 * twice the largest request; more lets more
+					 * be in flight at once */
+	uint64_t spin;			/* nanoseconds to look for a request before
+					 * sleeping, at most 1 ms; default 0 */
+	uint64_t reserved[8];		/* 0 */
+};
+
+struct abuse_server;
+
+/*
+ * abuse_server_open() - get a device, and everything needed to serve it
+ *
+ * Finds, opens or adds the device, sets it up if it is empty and else takes it over:
+ * what a dead server held is handed out again. Servers that start at the same moment
+ * do so one after another. All memory is allocated here, and unless told otherwise
+ * locked; the process is declared an I/O flusher (needs CAP_SYS_RESOURCE).
+ * Nothing is served yet.
+ *
+ * -EINVAL: @config is not as said above; -ENODEV: there is no such device; -EPERM:
+ * it is sealed, or to be added and another user has one of that number or name;
+ * -ENXIO: it is empty and there are no params; -EBUSY: it is up, and not as params
+ * say; errors of abuse_dev_open(), abuse_ctl_add() and abuse_ctl_set_params().
+ */
+int abuse_server_open(struct abuse_server **srv, const struct abuse_config *config);
+
+/*
+ * abuse_server_free() - stop, wait, give everything back
+ *
+ * What callbacks left unanswered goes back to the queue, for another server, when
+ * the control node is closed; its struct abuse_req and data are gone, so whatever
+ * works on them ends first. The device stays up. NULL is allowed.
+ */
+void abuse_server_free(struct abuse_server *srv);
+
+/* abuse_server_number() - the N of /dev/abuseN */
+unsigned int abuse_server_number(const struct abuse_server *srv);
+
+/* abuse_server_ctl() - the control node, for abuse_ctl_*(); the server's to close */
+int abuse_server_ctl(const struct abuse_server *srv);
+
+/*
+ * abuse_server_holds() - what holds under memory pressure
+ *
+ * Which of both; without them nothing is promised under swap or reclaim.
+ */
+#define ABUSE_IS_FLUSHER	1
+#define ABUSE_IS_LOCKED		2
+unsigned int abuse_server_holds(const struct abuse_server *srv);
+
+/* Any thread may ask at any time. */
 struct abuse_counts {
 	uint64_t calls;			/* exchanges */
 	uint64_t ops[5];		/* answered, by ABUSE_OP_* */
@@ -166,84 +299,73 @@ struct abuse_counts {
 	uint64_t written_bytes;
 	uint64_t errors;		/* answered other than 0 */
 	uint64_t stale;			/* answered too late: ended, or returned */
-	uint64_t reserved[6];
+	uint64_t redirected;
+	uint64_t reserved[5];
 };
 
-/*
- * One server thread's requests, replies and buffers. The fields are for
- * programs that drive the loop themselves; nothing here is shared.
- */
-struct abuse_worker {
-	int fd;				/* control node; workers may share it */
-	bool write_through;		/* no write cache: each write is durable */
-	unsigned int depth;		/* most requests to fetch at once */
-	unsigned int nr_requests;
-	unsigned int nr_replies;
-	struct abuse_request *requests;
-	struct abuse_reply *replies;
-	unsigned char *payload;		/* of the WRITEs fetched last */
-	unsigned char *arena;		/* of READs, until they are answered */
-	size_t arena_used;
-	struct abuse_counts counts;
-	void *reserved[8];
-};
+/* abuse_server_counts() - of all threads together, since abuse_server_open() */
+void abuse_server_counts(const struct abuse_server *srv, struct abuse_counts *counts);
 
 /*
- * abuse_worker_alloc() - get everything @worker needs to serve @fd
- * @depth: most requests to fetch at once, 1 to 256
- * @payload: whether WRITEs come with their bytes
+ * abuse_server_start() - serve, with threads of the library's own
  *
- * This is the only allocation: serving makes none. The device's write cache is
- * looked up here, so the device must be up (-ENXIO).
+ * They block all signals but one real-time signal, SIGRTMAX - 1, for which a
+ * handler is installed that does nothing: it ends a wait. -EALREADY: done before;
+ * -EBUSY: an event loop serves; errors of pthread_create(3).
  */
-int abuse_worker_alloc(struct abuse_worker *worker, int fd, unsigned int depth,
-		       bool payload);
-
-/* abuse_worker_free() - the opposite; what is held stays so until @fd is closed */
-void abuse_worker_free(struct abuse_worker *worker);
+int abuse_server_start(struct abuse_server *srv);
 
 /*
- * abuse_worker_fetch() - send the replies collected, fetch the next requests
- * @wait: nanoseconds to wait for one, 0 = do not, -1 = for ever
+ * abuse_server_stop() - ask to end, and return at once
  *
- * Returns how many of worker->requests are new, 0 when the time is over.
- * -EINTR: nothing was done; -ENXIO: the device was reset; -ENODEV: removed.
- * All requests fetched before must have been replied to: payloads are gone.
+ * From any thread, a callback or a signal handler, any number of times.
+ * Nothing more is fetched; what is held is answered, asynchronous answers included.
  */
-int abuse_worker_fetch(struct abuse_worker *worker, int64_t wait);
-
-/* abuse_worker_answer() - send the replies collected, fetch nothing */
-int abuse_worker_answer(struct abuse_worker *worker);
+void abuse_server_stop(struct abuse_server *srv);
 
 /*
- * abuse_worker_reply() - collect a reply for the next fetch or answer
- * @result: 0, -errno, or ABUSE_ZEROES
- * @data: of a READ that succeeded: its bytes, to be kept until then
- */
-void abuse_worker_reply(struct abuse_worker *worker,
-			const struct abuse_request *req, int result,
-			const void *data);
-
-/*
- * abuse_worker_run() - serve until *@stop
+ * abuse_server_wait() - until the threads have ended
+ * @timeout: nanoseconds after a stop, or an error, to wait for answers; -1 = for ever
  *
- * Returns 0 after *@stop became true and all that was held is answered, or the
- * error that ended it. Setting *@stop does not interrupt a wait: send the
- * thread a signal that has a handler, again until it returned.
+ * 0: it was stopped and nothing is held; -ENXIO: the device was reset; -ENODEV:
+ * removed; -ETIMEDOUT: some callback has not answered: call again or free.
+ * -EINVAL: never started. -EDEADLK: called by a callback. By one thread at a time.
  */
-int abuse_worker_run(struct abuse_worker *worker, const struct abuse_ops *ops,
-		     void *arg, const bool *stop);
+int abuse_server_wait(struct abuse_server *srv, int64_t timeout);
+
+/* abuse_server_run() - start and wait; the last call of a simple program */
+int abuse_server_run(struct abuse_server *srv);
 
 /*
- * abuse_serve_prepare() - make this process fit to serve under memory pressure
+ * abuse_server_fd() - to serve from event loops instead: what to poll for POLLIN
+ * @loop: 0 to threads - 1; one thread at a time may dispatch each
  *
- * Declares it an I/O flusher (needs CAP_SYS_RESOURCE) and locks its memory.
- * Call it after buffers are allocated and before threads are started. Returns
- * which of both hold; without them nothing is promised under swap or reclaim.
+ * The descriptor stays the server's. -EINVAL: no such loop; -EBUSY: threads serve.
  */
-#define ABUSE_IS_FLUSHER	1
-#define ABUSE_IS_LOCKED		2
-unsigned int abuse_serve_prepare(void);
+int abuse_server_fd(struct abuse_server *srv, unsigned int loop);
+
+/*
+ * abuse_server_dispatch() - fetch what there is, call callbacks, send answers
+ *
+ * When abuse_server_fd() is readable, or at any time; returns without waiting.
+ * Answers that abuse_req_done() gives between two calls make the descriptor
+ * readable. 0: go on; -ESHUTDOWN: it was stopped and nothing is held;
+ * -ENXIO, -ENODEV: the device was reset or removed; -EINVAL, -EBUSY as above;
+ * -EDEADLK: called by a callback.
+ */
+int abuse_server_dispatch(struct abuse_server *srv, unsigned int loop);
+
+/*
+ * abuse_server_add_file() - register a file for abuse_req_redirect()
+ * @fd: regular file or block device, opened as requests will need it; may be
+ *	closed afterwards
+ *
+ * Returns what it is called from now on, 0 or more. -EOPNOTSUPP: this kernel cannot.
+ */
+int abuse_server_add_file(struct abuse_server *srv, int fd);
+
+/* abuse_server_remove_file() - the opposite; what was redirected goes on */
+int abuse_server_remove_file(struct abuse_server *srv, unsigned int file);
 
 #pragma GCC visibility pop
 

@@ -145,11 +145,13 @@ struct abuse_request {
 
 /* abuse_reply.flags */
 #define ABUSE_REPLY_ZERO	(1U << 0)  /* READ: the kernel fills in zeroes */
+#define ABUSE_REPLY_REDIRECT	(1U << 1)  /* the kernel does it on a file */
 
 /*
  * result: 0, or an errno of EIO ENOSPC ETIMEDOUT ENODATA EILSEQ ENOLINK, or for
  * DISCARD and WRITE_ZEROES EOPNOTSUPP. A READ answered 0 takes its length in
- * bytes from address, unless ZERO is set.
+ * bytes from address, unless ZERO is set. With REDIRECT, result must be 0: the
+ * kernel does what was asked for on the registered file, from byte address on.
  * status: 0 taken; ESTALE not (or no longer) held by this descriptor; EFAULT
  * address is bad; EINVAL result, flags or reserved are. After the last two
  * the request is still held: answer it again.
@@ -160,7 +162,10 @@ struct abuse_reply {
 	__u32 result;
 	__u32 flags;		/* ABUSE_REPLY_* */
 	__u32 status;		/* out, positive errno */
-	__u32 reserved;		/* 0 */
+	union {
+		__u32 file;	/* with REDIRECT: index of a registered file */
+		__u32 reserved;	/* else 0 */
+	};
 };
 
 /*
@@ -202,6 +207,25 @@ struct abuse_exchange {
 	__u64 spin;		/* nanoseconds to look before sleeping, at most 1 ms */
 };
 
+/*
+ * REGISTER_FILE    makes a regular file or block device one that replies through
+ *                  this descriptor may REDIRECT to. EBADF: fd is none, or is
+ *                  opened neither for reading nor for writing; EINVAL: it is of
+ *                  another kind; ELOOP: it is this very disk.
+ * UNREGISTER_FILE  the argument is the index. What was redirected goes on.
+ *                  ENOENT: there is none.
+ * ENOTTY: this kernel cannot; see ABUSE_F_REDIRECT.
+ */
+#define ABUSE_REGISTER_FILE	_IO('A', 0x29)	/* struct abuse_file */
+#define ABUSE_UNREGISTER_FILE	_IO('A', 0x2a)
+
+struct abuse_file {
+	__u32 size;		/* sizeof(struct abuse_file) */
+	__u32 flags;		/* 0 */
+	__s32 fd;
+	__u32 index;		/* out: what replies call it */
+};
+
 /* abuse_params.flags */
 #define ABUSE_PARAMS_READ_ONLY	(1U << 0)
 #define ABUSE_PARAMS_SEALED	(1U << 1)  /* CAP_SYS_ADMIN: trusted; see seal_uid */
@@ -212,6 +236,7 @@ struct abuse_exchange {
 #define ABUSE_F_DISCARD		(1ULL << 2)
 #define ABUSE_F_WRITE_ZEROES	(1ULL << 3)
 #define ABUSE_F_ROTATIONAL	(1ULL << 4)
+#define ABUSE_F_REDIRECT	(1ULL << 5)  /* all_features: replies may REDIRECT */
 
 /* abuse_params.state */
 #define ABUSE_S_EMPTY		0

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The memory of a queue: everything that serving needs, got before it starts. All
+ * sizes are those that abuse_server_open() has checked.
+ */
+#include "internal.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static int alloc_buffer(struct queue *queue)
+{
+	const struct abuse_server *srv = queue->srv;
+	unsigned int i;
+	void *at;
+
+	if (!srv->buffer_size)
+		return 0;
+	at = mmap(NULL, srv->buffer_size, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (at == MAP_FAILED)
+		return -ENOMEM;
+	queue->buffer = at;
+	queue->nr_segments = (unsigned int)(srv->buffer_size / srv->segment_size);
+	for (i = 0; i < queue->nr_segments; i++)
+		queue->segments[i].at = queue->buffer + i * srv->segment_size;
+	queue->current = queue->segments;
+	return 0;
+}
+
+int queue_init(struct queue *queue, struct abuse_server *srv)
+{
+	unsigned int i, nr = 2 * srv->config.depth;
+
+	*queue = (struct queue) {
+		.srv = srv,
+		.nr_slots = nr,
+		.bell = -1,
+		.epoll = -1,
+		.requests = calloc(nr, sizeof(*queue->requests)),
+		.replies = calloc(nr, sizeof(*queue->replies)),
+		.replied = calloc(nr, sizeof(struct slot *)),
+		.slots = calloc(nr, sizeof(*queue->slots)),
+	};
+	if (!queue->requests || !queue->replies || !queue->replied || !queue->slots)
+		return -ENOMEM;
+	list_init(&queue->free);
+	list_init(&queue->todo);
+	list_init(&queue->late);
+	for (i = 0; i < nr; i++) {
+		queue->slots[i].queue = queue;
+		queue->slots[i].req.arg = srv->config.arg;
+		list_add(&queue->free, &queue->slots[i]);
+	}
+	queue->nr_free = nr;
+	queue->call = (struct abuse_exchange) {
+		.size = sizeof(queue->call),
+		.reply_size = sizeof(*queue->replies),
+		.request_size = sizeof(*queue->requests),
+		.replies = (uintptr_t)queue->replies,
+		.requests = (uintptr_t)queue->requests,
+		.spin = srv->config.spin,
+	};
+	return alloc_buffer(queue) ?: queue_open_bell(queue);
+}
+
+void queue_destroy(struct queue *queue)
+{
+	if (!queue->srv)
+		return;
+	/* Their requests are back; they have a few instructions to go. */
+	while (LOAD(queue->nr_answering))
+		sched_yield();
+	queue_close_bell(queue);
+	if (queue->buffer)
+		munmap(queue->buffer, queue->srv->buffer_size);
+	free(queue->requests);
+	free(queue->replies);
+	free(queue->replied);
+	free(queue->slots);
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a callback may do with its request, from whichever thread: answer it later,
+ * or have the kernel do it. The slot goes back to its queue over a stack that takes
+ * no lock; serve.c takes it from there. Allocates nothing, makes no exchange.
+ */
+#include "internal.h"
+
+static struct slot *slot_of(struct abuse_req *req)
+{
+	return (struct slot *)(void *)req;
+}
+
+bool slot_claim(struct slot *slot)
+{
+	int begun = SLOT_BEGUN;
+
+	return __atomic_compare_exchange_n(&slot->state, &begun, SLOT_ANSWERED, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+int slot_judge(const struct slot *slot, int result)
+{
+	if (result < 0)
+		return result;
+	if (slot->is_spoiled)
+		return -EIO;
+	if (result == ABUSE_ZEROES && slot->req.op == ABUSE_OP_READ)
+		return result;
+	if (result)
+		return -EIO;
+	/* Bytes that nobody gave. */
+	if (slot->req.op == ABUSE_OP_READ && !slot->req.data && !slot->is_redirected)
+		return -EIO;
+	return 0;
+}
+
+int abuse_req_done(struct abuse_req *req, int result)
+{
+	struct slot *slot = slot_of(req);
+	struct queue *queue = slot->queue;
+	bool is_answer = result < 0 || !result ||
+			 (result == ABUSE_ZEROES && req->op == ABUSE_OP_READ);
+
+	__atomic_add_fetch(&queue->nr_answering, 1, __ATOMIC_SEQ_CST);
+	if (!slot_claim(slot)) {
+		__atomic_sub_fetch(&queue->nr_answering, 1, __ATOMIC_SEQ_CST);
+		return -EALREADY;
+	}
+	slot->result = is_answer ? result : -EIO;
+	slot->next = LOAD(queue->done);
+	while (!__atomic_compare_exchange_n(&queue->done, &slot->next, slot, true,
+					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+	/* From here on the slot may be another request's, and after the count the queue gone. */
+	queue_wake(queue);
+	__atomic_sub_fetch(&queue->nr_answering, 1, __ATOMIC_SEQ_CST);
+	return is_answer ? 0 : -EINVAL;
+}
+
+int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset)
+{
+	struct slot *slot = slot_of(req);
+
+	if (LOAD(slot->state) != SLOT_BEGUN)
+		return -EALREADY;
+	if (!(slot->queue->srv->params.all_features & ABUSE_F_REDIRECT))
+		return -EOPNOTSUPP;
+	/* A write that waits for its flush has been done already. */
+	if (slot->is_flushing && req->op != ABUSE_OP_FLUSH)
+		return -EOPNOTSUPP;
+	slot->is_redirected = true;
+	slot->file = file;
+	slot->target = req->op == ABUSE_OP_FLUSH ? 0 : offset;
+	return 0;
+}
