@@ -272,7 +272,7 @@ int abuse_server_open(struct abuse_server **srv, const struct abuse_config *conf
  *
  * What callbacks left unanswered goes back to the queue, for another server, when
  * the control node is closed; its struct abuse_req and data are gone, so whatever
- * works on them ends first. The device stays up. NULL is allowed.
+ * works on them ends first. The device stays up. NULL is allowed. Not in a callback.
  */
 void abuse_server_free(struct abuse_server *srv);
 
