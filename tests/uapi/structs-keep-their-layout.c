@@ -56,7 +56,14 @@ AT(abuse_reply, result, 16);
 AT(abuse_reply, flags, 20);
 AT(abuse_reply, status, 24);
 AT(abuse_reply, reserved, 28);
+AT(abuse_reply, file, 28);
 SIZE(abuse_reply, 32);
+
+AT(abuse_file, size, 0);
+AT(abuse_file, flags, 4);
+AT(abuse_file, fd, 8);
+AT(abuse_file, index, 12);
+SIZE(abuse_file, 16);
 
 AT(abuse_exchange, size, 0);
 AT(abuse_exchange, flags, 4);

@@ -50,9 +50,10 @@ struct segment {
 };
 
 #define MAX_SEGMENTS	4
+#define NR_OPS		5		/* ABUSE_OP_* */
 #define MAX_DEPTH	(ABUSE_MAX_ENTRIES / 2)	/* all slots in one exchange */
 
-enum { SLOT_IDLE, SLOT_BEGUN, SLOT_ANSWERED };
+enum { SLOT_ANSWERED, SLOT_BEGUN };
 
 struct slot {
 	struct abuse_req req;		/* first: this is what callbacks have */
@@ -63,12 +64,14 @@ struct slot {
 	struct slot *followers;		/* answered with it: they share its flush */
 	uint64_t target;		/* of a redirect */
 	uint32_t file;
-	bool is_redirected;
-	bool is_flushing;
-	bool is_spoiled;		/* answered in two ways */
+	unsigned int marks;		/* what is not the rule; see below */
 	int state;			/* [any] SLOT_* */
 	int result;			/* [any] written by who answers it */
 };
+
+#define IS_REDIRECTED	1
+#define IS_FLUSHING	2		/* its callback runs, or ran, for its flush */
+#define IS_SPOILED	4		/* it was answered in two ways */
 
 /* First in, first out. */
 struct list {
@@ -110,8 +113,12 @@ struct queue {
 	unsigned int nr_free;
 	unsigned int nr_async;		/* left by callbacks, not yet back here */
 	bool is_full;			/* no room for another request */
-	struct list free, todo, late;	/* late: done, but not yet durable */
+	struct list todo;		/* fetched, and waiting for memory */
+	struct list late;		/* done, but not yet durable */
+	struct slot **free;		/* a ring, so that each rests as long as can be */
+	unsigned int first_free, end_free;
 	struct slot *slots;
+	int (*callbacks[NR_OPS + 1])(struct abuse_req *req);
 	unsigned char *buffer;
 	struct segment segments[MAX_SEGMENTS];
 	unsigned int nr_segments;
@@ -177,8 +184,10 @@ void queue_rise(struct queue *queue);
 void queue_lie_down(struct queue *queue);
 void queue_sleep(struct queue *queue);
 
-/* request.c: as a callback returned it, to what may become a reply */
-int slot_judge(const struct slot *slot, int result);
-bool slot_claim(struct slot *slot);
+/* Who does that may answer it. */
+static inline bool slot_claim(struct slot *slot)
+{
+	return SWAP(slot->state, SLOT_ANSWERED) == SLOT_BEGUN;
+}
 
 #endif /* ABUSE_INTERNAL_H */

@@ -272,7 +272,7 @@ int abuse_server_open(struct abuse_server **srv, const struct abuse_config *conf
  *
  * What callbacks left unanswered goes back to the queue, for another server, when
  * the control node is closed; its struct abuse_req and data are gone, so whatever
- * works on them ends first. The device stays up. NULL is allowed.
+ * works on them ends first. The device stays up. NULL is allowed. Not in a callback.
  */
 void abuse_server_free(struct abuse_server *srv);
 
@@ -349,7 +349,8 @@ int abuse_server_fd(struct abuse_server *srv, unsigned int loop);
  *
  * When abuse_server_fd() is readable, or at any time; returns without waiting.
  * Answers that abuse_req_done() gives between two calls make the descriptor
- * readable. 0: go on; -ESHUTDOWN: it was stopped and nothing is held;
+ * readable. That an idle device was reset may show at the next call alone.
+ * 0: go on; -ESHUTDOWN: it was stopped and nothing is held;
  * -ENXIO, -ENODEV: the device was reset or removed; -EINVAL, -EBUSY as above;
  * -EDEADLK: called by a callback.
  */

@@ -29,6 +29,36 @@ static int alloc_buffer(struct queue *queue)
 	return 0;
 }
 
+static int do_nothing(struct abuse_req *req)
+{
+	(void)req;
+	return 0;
+}
+
+static int answer_eio(struct abuse_req *req)
+{
+	(void)req;
+	return -EIO;
+}
+
+static int answer_eopnotsupp(struct abuse_req *req)
+{
+	(void)req;
+	return -EOPNOTSUPP;
+}
+
+/* FLUSH itself does nothing: who serves calls flush once, for all that wait for it. */
+static void choose_callbacks(int (**callbacks)(struct abuse_req *req),
+			     const struct abuse_ops *ops)
+{
+	callbacks[ABUSE_OP_READ] = ops->pread ? ops->pread : answer_eio;
+	callbacks[ABUSE_OP_WRITE] = ops->pwrite ? ops->pwrite : answer_eio;
+	callbacks[ABUSE_OP_FLUSH] = do_nothing;
+	callbacks[ABUSE_OP_DISCARD] = ops->trim ? ops->trim : answer_eopnotsupp;
+	callbacks[ABUSE_OP_WRITE_ZEROES] = ops->zero ? ops->zero : answer_eopnotsupp;
+	callbacks[NR_OPS] = answer_eio;
+}
+
 int queue_init(struct queue *queue, struct abuse_server *srv)
 {
 	unsigned int i, nr = 2 * srv->config.depth;
@@ -41,19 +71,21 @@ int queue_init(struct queue *queue, struct abuse_server *srv)
 		.requests = calloc(nr, sizeof(*queue->requests)),
 		.replies = calloc(nr, sizeof(*queue->replies)),
 		.replied = calloc(nr, sizeof(struct slot *)),
+		.free = calloc(nr, sizeof(struct slot *)),
 		.slots = calloc(nr, sizeof(*queue->slots)),
 	};
-	if (!queue->requests || !queue->replies || !queue->replied || !queue->slots)
+	if (!queue->requests || !queue->replies || !queue->replied || !queue->free ||
+	    !queue->slots)
 		return -ENOMEM;
-	list_init(&queue->free);
 	list_init(&queue->todo);
 	list_init(&queue->late);
 	for (i = 0; i < nr; i++) {
 		queue->slots[i].queue = queue;
 		queue->slots[i].req.arg = srv->config.arg;
-		list_add(&queue->free, &queue->slots[i]);
+		queue->free[i] = &queue->slots[i];
 	}
 	queue->nr_free = nr;
+	choose_callbacks(queue->callbacks, &srv->ops);
 	queue->call = (struct abuse_exchange) {
 		.size = sizeof(queue->call),
 		.reply_size = sizeof(*queue->replies),
@@ -78,5 +110,6 @@ void queue_destroy(struct queue *queue)
 	free(queue->requests);
 	free(queue->replies);
 	free(queue->replied);
+	free(queue->free);
 	free(queue->slots);
 }

@@ -11,30 +11,6 @@ static struct slot *slot_of(struct abuse_req *req)
 	return (struct slot *)(void *)req;
 }
 
-bool slot_claim(struct slot *slot)
-{
-	int begun = SLOT_BEGUN;
-
-	return __atomic_compare_exchange_n(&slot->state, &begun, SLOT_ANSWERED, false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-}
-
-int slot_judge(const struct slot *slot, int result)
-{
-	if (result < 0)
-		return result;
-	if (slot->is_spoiled)
-		return -EIO;
-	if (result == ABUSE_ZEROES && slot->req.op == ABUSE_OP_READ)
-		return result;
-	if (result)
-		return -EIO;
-	/* Bytes that nobody gave. */
-	if (slot->req.op == ABUSE_OP_READ && !slot->req.data && !slot->is_redirected)
-		return -EIO;
-	return 0;
-}
-
 int abuse_req_done(struct abuse_req *req, int result)
 {
 	struct slot *slot = slot_of(req);
@@ -67,9 +43,9 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 	if (!(slot->queue->srv->params.all_features & ABUSE_F_REDIRECT))
 		return -EOPNOTSUPP;
 	/* A write that waits for its flush has been done already. */
-	if (slot->is_flushing && req->op != ABUSE_OP_FLUSH)
+	if (slot->marks & IS_FLUSHING && req->op != ABUSE_OP_FLUSH)
 		return -EOPNOTSUPP;
-	slot->is_redirected = true;
+	slot->marks |= IS_REDIRECTED;
 	slot->file = file;
 	slot->target = req->op == ABUSE_OP_FLUSH ? 0 : offset;
 	return 0;

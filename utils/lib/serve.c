@@ -16,9 +16,9 @@ static void take_done(struct queue *queue);
 static int run_todo(struct queue *queue);
 static int flush_late(struct queue *queue);
 static int exchange(struct queue *queue, unsigned int max_requests, int64_t wait);
-static void adopt(struct queue *queue, unsigned int nr);
+static int run_new(struct queue *queue, unsigned int nr);
 
-static bool is_ended(const struct queue *queue)
+static inline bool is_ended(const struct queue *queue)
 {
 	const struct abuse_server *srv = queue->srv;
 
@@ -38,7 +38,8 @@ static unsigned int room_for_more(const struct queue *queue)
 	return depth - held < queue->nr_free ? depth - held : queue->nr_free;
 }
 
-int queue_turn(struct queue *queue, int64_t wait)
+/* What was left by an earlier turn: more than nothing only if something is slow. */
+static int catch_up(struct queue *queue)
 {
 	int ret;
 
@@ -46,18 +47,30 @@ int queue_turn(struct queue *queue, int64_t wait)
 	ret = run_todo(queue);
 	if (!ret && queue->late.first)
 		ret = flush_late(queue);
-	if (ret < 0)
-		return ret;
+	return ret;
+}
+
+static bool is_behind(const struct queue *queue)
+{
+	return queue->nr_async || queue->todo.first || queue->late.first;
+}
+
+int queue_turn(struct queue *queue, int64_t wait)
+{
+	int ret;
+
+	if (is_behind(queue)) {
+		ret = catch_up(queue);
+		if (ret < 0)
+			return ret;
+		if (is_behind(queue))
+			wait = 0;
+	}
 	if (is_ended(queue))
 		return -ESHUTDOWN;
-
-	if (queue->nr_async || queue->late.first || queue->todo.first)
-		wait = 0;
 	ret = exchange(queue, room_for_more(queue), wait);
-	if (ret < 0)
-		return ret;
-	adopt(queue, (unsigned int)ret);
-	ret = run_todo(queue);
+	if (ret > 0)
+		ret = run_new(queue, (unsigned int)ret);
 	if (ret < 0)
 		return ret;
 	return queue->nr_replies || queue->late.first || is_ended(queue);
@@ -68,14 +81,46 @@ int queue_turn(struct queue *queue, int64_t wait)
 static void settle(struct queue *queue, struct slot *slot, int result);
 
 /* Counters have one writer; readers in other threads see whole values. */
-static void count(uint64_t *counter, uint64_t more)
+static inline void count(uint64_t *counter, uint64_t more)
 {
 	SET(*counter, *counter + more);
 }
 
+/* What nearly all are: a READ or a WRITE that is over and wants nothing more. */
+static inline bool is_plain(const struct slot *slot, int result)
+{
+	const struct abuse_req *req = &slot->req;
+
+	if (slot->marks)
+		return false;
+	if (req->op == ABUSE_OP_READ)
+		return result == ABUSE_ZEROES || (!result && req->data);
+	return req->op == ABUSE_OP_WRITE && !result && !(req->flags & ABUSE_REQ_FUA);
+}
+
+static inline void reply_plain(struct queue *queue, struct slot *slot, int result)
+{
+	struct abuse_reply *to = &queue->replies[queue->nr_replies];
+	struct abuse_counts *counts = &queue->counts;
+
+	queue->replied[queue->nr_replies++] = slot;
+	*to = (struct abuse_reply) { .id = slot->id };
+	if (slot->req.op == ABUSE_OP_WRITE) {
+		count(&counts->ops[ABUSE_OP_WRITE], 1);
+		count(&counts->written_bytes, slot->req.length);
+		return;
+	}
+	if (result == ABUSE_ZEROES)
+		to->flags = ABUSE_REPLY_ZERO;
+	else
+		to->address = (uintptr_t)slot->req.data;
+	count(&counts->ops[ABUSE_OP_READ], 1);
+	count(&counts->read_bytes, slot->req.length);
+}
+
 /* The slot is the callback's until it returns, or longer if it says so. */
-static void begin(struct queue *queue, struct slot *slot,
-		  int (*callback)(struct abuse_req *req))
+static inline void begin(struct queue *queue, struct slot *slot,
+			 int (*callback)(struct abuse_req *req))
 {
 	int result;
 
@@ -86,43 +131,22 @@ static void begin(struct queue *queue, struct slot *slot,
 		return;
 	}
 	if (slot_claim(slot)) {
-		settle(queue, slot, result);
+		if (is_plain(slot, result))
+			reply_plain(queue, slot, result);
+		else
+			settle(queue, slot, result);
 		return;
 	}
 	/* abuse_req_done() was called, too: it comes back from there. */
-	slot->is_spoiled = true;
+	slot->marks |= IS_SPOILED;
 	queue->nr_async++;
 }
 
-static void run(struct queue *queue, struct slot *slot)
+static inline void run(struct queue *queue, struct slot *slot)
 {
-	const struct abuse_ops *ops = &queue->srv->ops;
-	int (*callback)(struct abuse_req *req) = NULL;
-	int without = -EIO;
+	uint32_t op = slot->req.op;
 
-	switch (slot->req.op) {
-	case ABUSE_OP_READ:
-		callback = ops->pread;
-		break;
-	case ABUSE_OP_WRITE:
-		callback = ops->pwrite;
-		break;
-	case ABUSE_OP_FLUSH:
-		without = 0;		/* flush_late() calls it, for all at once */
-		break;
-	case ABUSE_OP_DISCARD:
-		callback = ops->trim;
-		without = -EOPNOTSUPP;
-		break;
-	case ABUSE_OP_WRITE_ZEROES:
-		callback = ops->zero;
-		without = -EOPNOTSUPP;
-		break;
-	}
-	if (callback)
-		begin(queue, slot, callback);
-	else
-		settle(queue, slot, without);
+	begin(queue, slot, queue->callbacks[op < NR_OPS ? op : NR_OPS]);
 }
 
 /* The result for @err that the kernel allows for @op. */
@@ -152,7 +176,7 @@ static void count_reply(struct abuse_counts *counts, const struct slot *slot,
 {
 	uint32_t op = slot->req.op;
 
-	if (op < sizeof(counts->ops) / sizeof(*counts->ops))
+	if (op < NR_OPS)
 		count(&counts->ops[op], 1);
 	if (reply->result)
 		count(&counts->errors, 1);
@@ -174,7 +198,7 @@ static void reply(struct queue *queue, struct slot *slot, int result)
 		to->result = allowed_result(slot->req.op, -result);
 	} else if (result == ABUSE_ZEROES) {
 		to->flags = ABUSE_REPLY_ZERO;
-	} else if (slot->is_redirected) {
+	} else if (slot->marks & IS_REDIRECTED) {
 		to->flags = ABUSE_REPLY_REDIRECT;
 		to->address = slot->target;
 		to->file = slot->file;
@@ -196,33 +220,56 @@ static bool is_late(const struct queue *queue, const struct slot *slot)
 		return true;
 	case ABUSE_OP_WRITE:
 	case ABUSE_OP_WRITE_ZEROES:
-		return slot->req.flags & ABUSE_REQ_FUA && !slot->is_redirected &&
+		return slot->req.flags & ABUSE_REQ_FUA &&
+		       !(slot->marks & IS_REDIRECTED) &&
 		       !(srv->config.flags & ABUSE_SERVER_FUA);
 	}
 	return false;
 }
 
+/* What a callback returned, or -EIO if that makes no sense. */
+static int judge(const struct slot *slot, int result)
+{
+	if (result < 0)
+		return result;
+	if (slot->marks & IS_SPOILED)
+		return -EIO;
+	if (result == ABUSE_ZEROES && slot->req.op == ABUSE_OP_READ)
+		return result;
+	if (result)
+		return -EIO;
+	/* Bytes that nobody gave. */
+	if (slot->req.op == ABUSE_OP_READ && !slot->req.data &&
+	    !(slot->marks & IS_REDIRECTED))
+		return -EIO;
+	return 0;
+}
+
 /* The flush of @leader is over, and with it that of all who shared it. */
 static void settle_flushed(struct queue *queue, struct slot *leader, int result)
 {
+	bool is_redirected = leader->marks & IS_REDIRECTED && !result;
 	struct slot *slot, *next;
 
 	for (slot = leader->followers; slot; slot = next) {
 		next = slot->next;
-		slot->is_redirected = leader->is_redirected && !result;
 		slot->file = leader->file;
 		slot->target = leader->target;
+		if (is_redirected)
+			slot->marks |= IS_REDIRECTED;
+		else
+			slot->marks &= ~IS_REDIRECTED;
 		/* The kernel flushes for a FLUSH alone. */
-		reply(queue, slot, slot->is_redirected &&
-		      slot->req.op != ABUSE_OP_FLUSH ? -EIO : result);
+		reply(queue, slot, is_redirected && slot->req.op != ABUSE_OP_FLUSH ?
+		      -EIO : result);
 	}
 	reply(queue, leader, result);
 }
 
 static void settle(struct queue *queue, struct slot *slot, int result)
 {
-	result = slot_judge(slot, result);
-	if (slot->is_flushing)
+	result = judge(slot, result);
+	if (slot->marks & IS_FLUSHING)
 		settle_flushed(queue, slot, result);
 	else if (!result && is_late(queue, slot))
 		list_add(&queue->late, slot);
@@ -235,7 +282,7 @@ static void take_done(struct queue *queue)
 {
 	struct slot *slot, *next, *order = NULL;
 
-	if (!queue->nr_async || !LOAD(queue->done))
+	if (!LOAD(queue->done))
 		return;
 	for (slot = SWAP(queue->done, NULL); slot; slot = next) {
 		next = slot->next;
@@ -270,7 +317,7 @@ static int flush_late(struct queue *queue)
 		return ret;
 	leader = list_pop(&queue->late);
 	leader->followers = queue->late.first;
-	leader->is_flushing = true;
+	leader->marks = IS_FLUSHING;
 	list_init(&queue->late);
 	begin(queue, leader, queue->srv->ops.flush);
 	return 0;
@@ -281,11 +328,10 @@ static int flush_late(struct queue *queue)
 /* A segment with @length bytes to spare, or NULL. */
 static struct segment *find_segment(struct queue *queue, size_t length)
 {
-	size_t size = queue->srv->segment_size;
 	struct segment *segment = queue->current;
 	unsigned int i;
 
-	if (size - segment->used >= length)
+	if (queue->srv->segment_size - segment->used >= length)
 		return segment;
 	for (i = 0; i < queue->nr_segments; i++) {
 		segment = &queue->segments[i];
@@ -295,19 +341,12 @@ static struct segment *find_segment(struct queue *queue, size_t length)
 	return NULL;
 }
 
-static void *occupy(struct slot *slot, struct segment *segment, size_t offset)
+static inline size_t aligned(size_t length)
 {
-	size_t end = offset + slot->req.length;
-
-	end = (end + ABUSE_PAYLOAD_ALIGN - 1) & ~(size_t)(ABUSE_PAYLOAD_ALIGN - 1);
-	if (end > segment->used)
-		segment->used = end;
-	segment->users++;
-	slot->segment = segment;
-	return segment->at + offset;
+	return (length + ABUSE_PAYLOAD_ALIGN - 1) & ~(size_t)(ABUSE_PAYLOAD_ALIGN - 1);
 }
 
-static void vacate(struct slot *slot)
+static inline void vacate(struct slot *slot)
 {
 	struct segment *segment = slot->segment;
 
@@ -316,34 +355,42 @@ static void vacate(struct slot *slot)
 	slot->segment = NULL;
 }
 
-static bool needs_room(const struct queue *queue, const struct slot *slot)
+/* Memory for what a READ is to give. False: none is left. */
+static bool make_room(struct queue *queue, struct slot *slot)
+{
+	struct segment *segment = find_segment(queue, slot->req.length);
+
+	if (!segment)
+		return false;
+	slot->req.data = segment->at + segment->used;
+	slot->segment = segment;
+	segment->used += aligned(slot->req.length);
+	segment->users++;
+	return true;
+}
+
+static inline bool needs_room(const struct queue *queue, const struct slot *slot)
 {
 	return slot->req.op == ABUSE_OP_READ &&
 	       !(queue->srv->config.flags & ABUSE_SERVER_NO_READ_DATA);
 }
 
 /*
- * Runs all that is new, in order. A READ for which there is no memory stays, with what
- * is behind it, until requests before it are answered.
+ * READs for which there was no memory, and what came behind them: they stay until
+ * requests before them are answered.
  */
 static int run_todo(struct queue *queue)
 {
-	struct segment *segment;
 	struct slot *slot;
 	int ret;
 
 	while ((slot = queue->todo.first)) {
-		if (needs_room(queue, slot)) {
-			segment = find_segment(queue, slot->req.length);
-			if (!segment && !queue->nr_replies)
+		while (needs_room(queue, slot) && !make_room(queue, slot)) {
+			if (!queue->nr_replies)
 				return 0;
-			if (!segment) {
-				ret = answer(queue);
-				if (ret < 0)
-					return ret;
-				continue;
-			}
-			slot->req.data = occupy(slot, segment, segment->used);
+			ret = answer(queue);
+			if (ret < 0)
+				return ret;
 		}
 		list_pop(&queue->todo);
 		run(queue, slot);
@@ -353,33 +400,58 @@ static int run_todo(struct queue *queue)
 
 /* ---- to the kernel and back ---- */
 
-/*
- * After an exchange: what was refused but is still held is answered again, as an
- * error; all other slots are free.
- */
-static void clear_replies(struct queue *queue, unsigned int nr_taken)
+static inline struct slot *take_slot(struct queue *queue)
 {
-	unsigned int i, nr = 0, nr_replies = queue->nr_replies;
-	bool all_taken = nr_taken == nr_replies;
+	struct slot *slot = queue->free[queue->first_free];
 
-	for (i = 0; i < nr_replies; i++) {
+	if (++queue->first_free == queue->nr_slots)
+		queue->first_free = 0;
+	queue->nr_free--;
+	return slot;
+}
+
+static inline void free_slot(struct queue *queue, struct slot *slot)
+{
+	queue->free[queue->end_free] = slot;
+	if (++queue->end_free == queue->nr_slots)
+		queue->end_free = 0;
+	queue->nr_free++;
+}
+
+/* What was refused but is still held is answered again, as an error. */
+static void clear_refused(struct queue *queue)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < queue->nr_replies; i++) {
 		struct abuse_reply *to = &queue->replies[i];
 		struct slot *slot = queue->replied[i];
 
-		if (!all_taken && to->status == ESTALE) {
-			count(&queue->counts.stale, 1);
-		} else if (!all_taken && to->status) {
-			queue->replied[nr] = slot;
-			queue->replies[nr++] = (struct abuse_reply) {
-				.id = to->id, .result = EIO,
-			};
+		if (!to->status || to->status == ESTALE) {
+			if (to->status)
+				count(&queue->counts.stale, 1);
+			free_slot(queue, slot);
 			continue;
 		}
-		SET(slot->state, SLOT_IDLE);
-		list_add(&queue->free, slot);
+		queue->replied[nr] = slot;
+		queue->replies[nr++] = (struct abuse_reply) {
+			.id = to->id, .result = EIO,
+		};
 	}
-	queue->nr_free += nr_replies - nr;
 	queue->nr_replies = nr;
+}
+
+static void clear_replies(struct queue *queue, unsigned int nr_taken)
+{
+	unsigned int i;
+
+	if (nr_taken != queue->nr_replies) {
+		clear_refused(queue);
+		return;
+	}
+	for (i = 0; i < nr_taken; i++)
+		free_slot(queue, queue->replied[i]);
+	queue->nr_replies = 0;
 }
 
 /* Room for payloads. That of READs about to be answered counts: replies come first. */
@@ -404,7 +476,7 @@ static int exchange(struct queue *queue, unsigned int max_requests, int64_t wait
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < queue->nr_replies; i++)
+	for (i = 0; srv->buffer_size && i < queue->nr_replies; i++)
 		vacate(queue->replied[i]);
 	if (max_requests && srv->buffer_size &&
 	    !(srv->config.flags & ABUSE_SERVER_NO_WRITE_DATA)) {
@@ -428,31 +500,59 @@ static int exchange(struct queue *queue, unsigned int max_requests, int64_t wait
 	return (int)call->nr_requests;
 }
 
-/* The first @nr of what came become slots, in order. */
-static void adopt(struct queue *queue, unsigned int nr)
+/* What came becomes a slot. */
+static inline struct slot *adopt(struct queue *queue, const struct abuse_request *from)
 {
-	const struct abuse_server *srv = queue->srv;
+	struct slot *slot = take_slot(queue);
+
+	slot->id = from->id;
+	slot->marks = 0;
+	slot->req.data = NULL;
+	slot->req.offset = from->sector << SECTOR_SHIFT;
+	slot->req.length = from->length;
+	slot->req.op = from->op;
+	slot->req.flags = from->flags;
+	if (from->op == ABUSE_OP_WRITE || from->op == ABUSE_OP_WRITE_ZEROES)
+		slot->req.flags |= queue->srv->always;
+	return slot;
+}
+
+/* Payloads have their place already: what READs give comes behind the last of them. */
+static void close_window(struct queue *queue, unsigned int nr)
+{
+	const struct abuse_request *from = queue->requests, *end = from + nr;
 	struct segment *window = queue->window;
-	const struct abuse_request *from = queue->requests;
+	uint64_t used = 0;
+
+	for (; from < end; from++)
+		if (from->op == ABUSE_OP_WRITE) {
+			used = from->offset + from->length;
+			window->users++;
+		}
+	window->used += aligned(used);
+}
+
+/* Runs the @nr requests that came, in order, as far as there is memory for READs. */
+static int run_new(struct queue *queue, unsigned int nr)
+{
+	const struct abuse_request *from = queue->requests, *end = from + nr;
+	struct segment *window = queue->window;
 	size_t base = window ? window->used : 0;
-	unsigned int i;
 
-	for (i = 0; i < nr; i++, from++) {
-		struct slot *slot = list_pop(&queue->free);
+	if (window)
+		close_window(queue, nr);
+	for (; from < end; from++) {
+		struct slot *slot = adopt(queue, from);
 
-		slot->id = from->id;
-		slot->is_redirected = slot->is_flushing = slot->is_spoiled = false;
-		slot->followers = NULL;
-		slot->req.data = NULL;
-		slot->req.offset = from->sector << SECTOR_SHIFT;
-		slot->req.length = from->length;
-		slot->req.op = from->op;
-		slot->req.flags = from->flags;
-		if (from->op == ABUSE_OP_WRITE || from->op == ABUSE_OP_WRITE_ZEROES)
-			slot->req.flags |= srv->always;
-		if (from->op == ABUSE_OP_WRITE && window)
-			slot->req.data = occupy(slot, window, base + from->offset);
-		list_add(&queue->todo, slot);
+		if (from->op == ABUSE_OP_WRITE && window) {
+			slot->segment = window;
+			slot->req.data = window->at + base + from->offset;
+		}
+		if (queue->todo.first ||
+		    (needs_room(queue, slot) && !make_room(queue, slot)))
+			list_add(&queue->todo, slot);
+		else
+			run(queue, slot);
 	}
-	queue->nr_free -= nr;
+	return run_todo(queue);
 }
