@@ -151,6 +151,7 @@ struct abuse_device {
 	u64 features;
 	u32 queue_limit;
 	u32 openers;
+	bool has_leftovers;		/* partitions that were open at RESET */
 	struct task_struct *scanner;	/* its own open does not count */
 	u64 timeout_ns;			/* 0 = never */
 	u64 seen_ns;			/* when a server last looked; with time-out */
@@ -168,6 +169,7 @@ struct abuse_device {
 	wait_queue_head_t poll_wait;
 	struct delayed_work expire_work;
 	struct work_struct ready_work;	/* first server: event, scan */
+	struct work_struct leftovers_work; /* last close after RESET */
 
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;
@@ -343,6 +345,7 @@ int abuse_disk_create(struct abuse_device *dev);
 int abuse_disk_start(struct abuse_device *dev);
 void abuse_disk_stop(struct abuse_device *dev);
 void abuse_disk_destroy(struct abuse_device *dev);
+int abuse_disk_drop_partitions(struct abuse_device *dev);
 int abuse_disk_set_limits(struct abuse_device *dev,
 			  const struct abuse_params *params);
 void abuse_disk_event(struct abuse_device *dev, const char *state);

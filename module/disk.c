@@ -54,6 +54,8 @@ static ABUSE_BLK_RELEASE(abuse_release, disk)
 	spin_lock(&dev->lock);
 	if (dev->scanner != current)
 		dev->openers--;
+	if (dev->has_leftovers)
+		queue_work(abuse_patient_wq, &dev->leftovers_work);
 	spin_unlock(&dev->lock);
 }
 
@@ -110,6 +112,41 @@ int abuse_disk_set_limits(struct abuse_device *dev,
 	return queue_limits_commit_update_frozen(q, &lim);
 }
 
+static void set_leftovers(struct abuse_device *dev, bool has)
+{
+	spin_lock(&dev->lock);
+	dev->has_leftovers = has;
+	spin_unlock(&dev->lock);
+	if (!has)
+		cancel_work_sync(&dev->leftovers_work);
+}
+
+/* After a close of what RESET left behind; whoever ends that state cancels this. */
+static void leftovers_work(struct work_struct *work)
+{
+	struct abuse_device *dev = container_of(work, struct abuse_device,
+						leftovers_work);
+
+	abuse_disk_changed(dev->disk, true);
+}
+
+/*
+ * Of an empty disk. -EBUSY: one is open, so they stay, though without any content,
+ * until it is closed.
+ */
+int abuse_disk_drop_partitions(struct abuse_device *dev)
+{
+	int err;
+
+	lockdep_assert_held(&dev->control);
+	/* First, so that a close at this moment is not missed. */
+	set_leftovers(dev, true);
+	err = abuse_disk_changed(dev->disk, true);
+	if (err != -EBUSY)
+		set_leftovers(dev, false);
+	return err;
+}
+
 static int alloc_tag_set(struct abuse_device *dev)
 {
 	struct blk_mq_tag_set *set = &dev->tag_set;
@@ -148,6 +185,7 @@ int abuse_disk_create(struct abuse_device *dev)
 	struct gendisk *disk;
 	int err;
 
+	INIT_WORK(&dev->leftovers_work, leftovers_work);
 	err = alloc_tag_set(dev);
 	if (err)
 		return err;
@@ -186,6 +224,7 @@ int abuse_disk_start(struct abuse_device *dev)
 /* Every request has ended and no new one is let in. */
 void abuse_disk_stop(struct abuse_device *dev)
 {
+	set_leftovers(dev, false);
 	del_gendisk(dev->disk);
 }
 

@@ -136,7 +136,7 @@ static int set_up(struct abuse_server *srv, struct abuse_params *params)
 		return err;
 
 	/* Empty: what this still reads or writes fails at once. */
-	err = abuse_disk_changed(dev->disk, true);
+	err = abuse_disk_drop_partitions(dev);
 	if (err)
 		goto out_unclaim;
 	err = abuse_disk_set_limits(dev, params);
@@ -291,8 +291,8 @@ int abuse_device_reset(struct abuse_server *srv)
 		goto out_unlock;
 
 	abuse_device_end_all(dev);
-	/* With a partition open its table stays, and its I/O fails. */
-	abuse_disk_changed(dev->disk, true);
+	/* With a partition open its table stays until it is closed; its I/O fails. */
+	abuse_disk_drop_partitions(dev);
 	set_capacity_and_notify(dev->disk, 0);
 	abuse_disk_suppress_scan(dev->disk, true);
 	set_disk_ro(dev->disk, false);

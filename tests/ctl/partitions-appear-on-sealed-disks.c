@@ -86,8 +86,11 @@ int main(void)
 			ok(io_end(io_read(&part, 0, 4096)) > 0,
 			   "an open one fails all I/O");
 		ram_stop(ram);
-		if (round == 1)
+		if (round == 1) {
 			close(partition);
+			ok(wait_for(!has_partition(&d, 1) && !has_partition(&d, 2)),
+			   "and they go when it is closed");
+		}
 	}
 
 	/* Not sealed. */

@@ -32,7 +32,7 @@ provider() {
 	/*)	owner "$1" ;;
 	rtld\(GNU_HASH\))
 		echo libc6 ;;
-	lib*.so*)
+	lib*.so* | ld-linux*.so*)
 		file=$(ldconfig -p | awk -v name="${1%%(*}" '$1 == name && /x86-64/ { print $NF; exit }')
 		[ -n "$file" ] && readlink -f "$file" | /usr/lib/rpm/elfdeps --provides | grep -qxF "$1" && owner "$file" ;;
 	*)	echo "$1" ;;
