@@ -3,7 +3,7 @@
  * The map of the driver: states, locks, structs, and the calls between files
  * under the file that defines them. The data path is submit.c (a request
  * arrives and is queued), fetch.c (it is handed out), complete.c (it is
- * answered), recover.c (nobody answers it).
+ * answered) or redirect.c (a file answers), recover.c (nobody answers it).
  *
  * Who has a request now
  *
@@ -17,13 +17,18 @@
  *							recover.c -> pending or free
  *	claimed	 one call	slot table		copy done -> where it was,
  *							or complete.c -> free
+ *							redirect.c -> redirected
  *	doomed	 one call	slot table		that call -> free
+ *	redirected a file	slot table		redirect.c -> free
  *
  * Claimed: a call is copying this request's payload. It neither faults nor sleeps
  * meanwhile, so whoever wants the request waits for one such copy at most:
  * recover.c dooms it, and the claimer ends it with an error instead of
  * giving it back. What was pending when it was claimed answers to nobody
  * and goes back to the front of the queue; what was held stays its holder's.
+ *
+ * Redirected: the kernel does it on a file. Nobody takes it back and nothing ends it
+ * but the result of the file's I/O: RESET and REMOVE wait for that, killably.
  *
  * The state lives in one word per slot together with the generation, which
  * changes when a request arrives and when a held one returns to the queue: an id
@@ -38,6 +43,8 @@
  * Device states (design of RESET, REMOVE)
  *
  *	empty	I/O ends with EIO at once	set-up -> up, REMOVE -> dying
+ *		(is_emptying: RESET was killed while files had requests of ours; it is
+ *		ended by the next RESET, set-up or REMOVE)
  *	up	I/O is queued for servers	RESET -> empty
  *	dying	opens fail, ids are gone	freed at the last reference
  *
@@ -83,6 +90,7 @@
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "params.h"
 #include "states.h"
@@ -151,6 +159,7 @@ struct abuse_device {
 	u64 features;
 	u32 queue_limit;
 	u32 openers;
+	bool is_emptying;		/* control */
 	bool has_leftovers;		/* partitions that were open at RESET */
 	struct task_struct *scanner;	/* its own open does not count */
 	u64 timeout_ns;			/* 0 = never */
@@ -165,11 +174,14 @@ struct abuse_device {
 	atomic_t nr_backlog;
 
 	atomic_t nr_doomed;
-	wait_queue_head_t doomed_wait;	/* RESET and REMOVE, for claimers */
+	wait_queue_head_t doomed_wait;	/* RESET and REMOVE, for claimers and files */
 	wait_queue_head_t poll_wait;
 	struct delayed_work expire_work;
 	struct work_struct ready_work;	/* first server: event, scan */
 	struct work_struct leftovers_work; /* last close after RESET */
+
+	struct abuse_redirect *redirects; /* [slot], from the first file on */
+	struct workqueue_struct *redirect_wq;
 
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;
@@ -184,10 +196,20 @@ struct abuse_server {
 	unsigned int poll_mode;
 	u64 epoch;			/* which set-up it serves; 0 = any; dev->lock */
 	u64 *handed;			/* [slot] = id GET_BIO gave us; dev->lock */
+	struct xarray targets;		/* registered files */
 
 	struct mutex bind_lock;		/* binding only */
 	struct mm_struct *mm;		/* of the first exchange; set once */
 	struct mmu_notifier notifier;
+};
+
+/* A registered file; its server and what was redirected to it keep it. */
+struct abuse_target {
+	struct kref ref;
+	struct abuse_device *dev;
+	struct file *file;
+	const struct cred *cred;	/* the registrar's */
+	unsigned int block_mask;	/* direct I/O: alignment - 1 */
 };
 
 /* ---- request.c: one request's state ------------------------------------ */
@@ -276,6 +298,7 @@ int abuse_claim(struct abuse_claim *claim);
 bool abuse_unclaim(struct abuse_claim *claim);
 int abuse_claim_copy(struct abuse_claim *claim, struct abuse_copy *copy);
 bool abuse_claim_end(struct abuse_claim *claim, u32 error);
+bool abuse_claim_redirect(struct abuse_claim *claim);
 
 /* ---- complete.c: a request is answered ----------------------------------- */
 
@@ -285,6 +308,21 @@ int abuse_take_payload(struct abuse_server *srv, u64 id, void __user *to,
 		       size_t len);
 void abuse_end(struct request *rq, u32 error);
 void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally);
+
+/* ---- redirect.c: a file answers ------------------------------------------- */
+
+int abuse_redirect(struct abuse_claim *claim, u32 file, u64 pos);
+bool abuse_any_redirected(const struct abuse_device *dev);
+int abuse_redirect_start(struct abuse_device *dev);
+void abuse_redirect_stop(struct abuse_device *dev);
+
+/* ---- files.c: what a server registered ------------------------------------ */
+
+long abuse_register_file(struct abuse_server *srv, void __user *arg);
+long abuse_unregister_file(struct abuse_server *srv, unsigned long index);
+void abuse_unregister_files(struct abuse_server *srv);
+struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index);
+void abuse_target_put(struct abuse_target *target);
 
 /* ---- copy.c: bytes between request pages and server memory -------------- */
 
@@ -322,10 +360,11 @@ void abuse_expire(struct work_struct *work);
 struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 					const struct abuse_add *add);
 int abuse_device_start(struct abuse_device *dev);
-int abuse_device_stop(struct abuse_device *dev);
+int abuse_device_kill(struct abuse_device *dev);
+void abuse_device_stop(struct abuse_device *dev);
 void abuse_device_get(struct abuse_device *dev);
 void abuse_device_put(struct abuse_device *dev);
-void abuse_device_end_all(struct abuse_device *dev);
+int abuse_device_end_all(struct abuse_device *dev);
 void abuse_device_is_seen(struct abuse_device *dev);
 void abuse_device_is_served(struct abuse_server *srv);
 bool abuse_device_is_users(const struct abuse_device *dev);

@@ -175,3 +175,17 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 		claim->tally->served++;
 	return true;
 }
+
+/* Gives a claimed request to a file. False: it was doomed, and is ended. */
+bool abuse_claim_redirect(struct abuse_claim *claim)
+{
+	struct abuse_slot *slot = claim->slot;
+	u64 word = abuse_slot_word(slot);
+
+	claim->slot = NULL;
+	if (abuse_word_state(word) == ABUSE_CLAIMED_HELD &&
+	    abuse_slot_move(slot, word, ABUSE_REDIRECTED))
+		return true;
+	end_doomed(claim->srv->dev, slot);
+	return false;
+}

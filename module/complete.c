@@ -44,6 +44,8 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 
 static bool reply_is_valid(const struct abuse_reply *reply, u32 op)
 {
+	if (reply->flags == ABUSE_REPLY_REDIRECT)
+		return !reply->result;
 	if (reply->reserved || (reply->flags & ~ABUSE_REPLY_ZERO))
 		return false;
 	if ((reply->flags & ABUSE_REPLY_ZERO) && op != ABUSE_OP_READ)
@@ -86,6 +88,8 @@ int abuse_reply(struct abuse_server *srv, const struct abuse_reply *reply,
 	op = abuse_rq_op(rq);
 	if (!reply_is_valid(reply, op))
 		return abuse_unclaim(&claim) ? -EINVAL : -ESTALE;
+	if (reply->flags & ABUSE_REPLY_REDIRECT)
+		return abuse_redirect(&claim, reply->file, reply->address);
 
 	if (op == ABUSE_OP_READ && !reply->result) {
 		if (reply->flags & ABUSE_REPLY_ZERO) {

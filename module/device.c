@@ -184,48 +184,66 @@ out_unlock:
 
 /*
  * Ends every request, now and for good: the state that refuses new ones has been
- * set. Then nothing of ours can wait for a server any more.
+ * set. Then nothing of ours can wait for a server any more. -EINTR: killed while
+ * files still had some; to be called again.
  */
-void abuse_device_end_all(struct abuse_device *dev)
+int abuse_device_end_all(struct abuse_device *dev)
 {
 	lockdep_assert_held(&dev->control);
 	abuse_fail_all(dev);
 	abuse_wake_all(dev);
 	wake_up_interruptible_poll(&dev->poll_wait, EPOLLHUP | EPOLLERR);
 	wait_event(dev->doomed_wait, !atomic_read(&dev->nr_doomed));
+	if (wait_event_killable(dev->doomed_wait, !abuse_any_redirected(dev)))
+		return -EINTR;
 	cancel_work_sync(&dev->ready_work);
 	cancel_delayed_work_sync(&dev->expire_work);
+	return 0;
 }
 
-/* The opposite of start. -EBUSY: the disk is open. */
-int abuse_device_stop(struct abuse_device *dev)
+/*
+ * The first half of the opposite of start: whatever is asked of the device from now on
+ * is refused. -EBUSY: the disk is open. -EINTR, as above: it is empty.
+ */
+int abuse_device_kill(struct abuse_device *dev)
 {
-	bool was_up;
 	int err = 0;
 
 	if (mutex_lock_killable(&dev->control))
 		return -EINTR;
 	spin_lock(&dev->lock);
-	was_up = dev->state == ABUSE_S_UP;
-	if (dev->openers)
+	if (dev->openers) {
 		err = -EBUSY;
-	else if (dev->state == ABUSE_S_DYING)
+	} else if (dev->state == ABUSE_S_DYING) {
 		err = -ENODEV;
-	else
+	} else {
+		dev->is_emptying |= dev->state == ABUSE_S_UP;
 		dev->state = ABUSE_S_DYING;
-	spin_unlock(&dev->lock);
-	if (err) {
-		mutex_unlock(&dev->control);
-		return err;
 	}
-	abuse_device_end_all(dev);
+	spin_unlock(&dev->lock);
+	if (!err) {
+		err = abuse_device_end_all(dev);
+		if (err)
+			set_state(dev, ABUSE_S_EMPTY);
+	}
+	mutex_unlock(&dev->control);
+	return err;
+}
+
+/* The second half: the nodes go. The caller takes it out of the index. */
+void abuse_device_stop(struct abuse_device *dev)
+{
+	bool was_up;
+
+	mutex_lock(&dev->control);
 	abuse_disk_stop(dev);
 	device_unregister(dev->node);
 	abuse_disk_destroy(dev);
+	abuse_redirect_stop(dev);
+	was_up = dev->is_emptying;
 	mutex_unlock(&dev->control);
 	if (was_up)
 		module_put(THIS_MODULE);
-	return 0;
 }
 
 /* ---- the first server ------------------------------------------------------------ */

@@ -184,29 +184,22 @@ int abuse_index_owner(kuid_t *owner)
 
 int abuse_index_remove(u32 number)
 {
-	struct abuse_device *dev;
-	int err;
+	struct abuse_device *dev = abuse_index_get(number);
+	int err = -EPERM;
 
-	if (mutex_lock_killable(&abuse_index_lock))
-		return -EINTR;
-	dev = abuse_index_get(number);
-	if (!dev) {
-		err = -ENODEV;
-		goto out_unlock;
-	}
-	if (!is_callers(dev) && !capable(CAP_SYS_ADMIN)) {
-		err = -EPERM;
-		goto out_put;
-	}
-	err = abuse_device_stop(dev);
+	if (!dev)
+		return -ENODEV;
+	/* May wait for files, which must not hold up others. */
+	if (is_callers(dev) || capable(CAP_SYS_ADMIN))
+		err = abuse_device_kill(dev);
 	if (!err) {
+		mutex_lock(&abuse_index_lock);
+		abuse_device_stop(dev);
 		xa_store(&abuse_devices, number, ABUSE_REMOVED, GFP_KERNEL);
+		mutex_unlock(&abuse_index_lock);
 		abuse_device_put(dev);
 	}
-out_put:
 	abuse_device_put(dev);
-out_unlock:
-	mutex_unlock(&abuse_index_lock);
 	return err;
 }
 
@@ -258,7 +251,8 @@ void abuse_index_remove_all(void)
 	xa_for_each(&abuse_devices, number, dev) {
 		if (xa_is_value(dev))
 			continue;
-		WARN_ON_ONCE(abuse_device_stop(dev));
+		WARN_ON_ONCE(abuse_device_kill(dev));
+		abuse_device_stop(dev);
 		abuse_device_put(dev);
 	}
 	xa_destroy(&abuse_devices);

@@ -232,7 +232,10 @@ static bool wants_old(const struct abuse_slot *slot, const struct sweep *sweep)
 	return slot->queued_ns <= sweep->before_ns;
 }
 
-/* Since when the oldest request waits; now, if there is none. A hint. */
+/*
+ * Since when the oldest request waits for a server; now, if there is none. A hint.
+ * What a file has no time-out ends.
+ */
 static u64 oldest(const struct abuse_device *dev, u64 now, bool *any)
 {
 	u64 since = now;
@@ -240,11 +243,14 @@ static u64 oldest(const struct abuse_device *dev, u64 now, bool *any)
 
 	*any = false;
 	for (i = 0; i < dev->nr_slots; i++) {
-		if (abuse_word_state(abuse_slot_word(&dev->slots[i])) ==
-		    ABUSE_FREE)
+		switch (abuse_word_state(abuse_slot_word(&dev->slots[i]))) {
+		case ABUSE_FREE:
+		case ABUSE_REDIRECTED:
 			continue;
-		*any = true;
-		since = min(since, READ_ONCE(dev->slots[i].queued_ns));
+		default:
+			*any = true;
+			since = min(since, READ_ONCE(dev->slots[i].queued_ns));
+		}
 	}
 	return since;
 }

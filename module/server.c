@@ -113,6 +113,7 @@ static int open_device(struct abuse_device *dev, struct file *file)
 	srv->uid = current_euid();
 	srv->admin = capable(CAP_SYS_ADMIN);
 	mutex_init(&srv->bind_lock);
+	xa_init_flags(&srv->targets, XA_FLAGS_ALLOC);
 	if (!may_serve(srv)) {
 		kfree(srv);
 		return -EACCES;
@@ -144,6 +145,7 @@ static int abuse_server_release(struct inode *inode, struct file *file)
 	if (srv->mm)
 		mmu_notifier_unregister(&srv->notifier, srv->mm);
 	abuse_forget_handed(srv);
+	abuse_unregister_files(srv);
 	abuse_device_put(srv->dev);
 	kvfree(srv->handed);
 	kfree(srv);
@@ -197,6 +199,10 @@ static long call(struct abuse_server *srv, unsigned int cmd, unsigned long arg)
 		return abuse_set_params(srv, ptr);
 	case ABUSE_GET_PARAMS:
 		return abuse_get_params(srv, ptr);
+	case ABUSE_REGISTER_FILE:
+		return abuse_register_file(srv, ptr);
+	case ABUSE_UNREGISTER_FILE:
+		return abuse_unregister_file(srv, arg);
 	default:
 		return -ENOTTY;
 	}
@@ -223,7 +229,7 @@ static long abuse_server_ioctl(struct file *file, unsigned int cmd,
 static long abuse_server_compat_ioctl(struct file *file, unsigned int cmd,
 				      unsigned long arg)
 {
-	if (cmd == ABUSE_SET_POLL)
+	if (cmd == ABUSE_SET_POLL || cmd == ABUSE_UNREGISTER_FILE)
 		return abuse_server_ioctl(file, cmd, arg);
 	return abuse_server_ioctl(file, cmd, (unsigned long)compat_ptr(arg));
 }

@@ -28,6 +28,34 @@ static int control_lock(struct abuse_server *srv)
 	return err;
 }
 
+/* ---- the end of a set-up ---------------------------------------------------------- */
+
+/* What RESET has left to do; waits for files that have requests, killably. */
+static int finish_reset(struct abuse_device *dev)
+{
+	int err;
+
+	if (!dev->is_emptying)
+		return 0;
+	err = abuse_device_end_all(dev);
+	if (err)
+		return err;
+	/* With a partition open its table stays until it is closed; its I/O fails. */
+	abuse_disk_drop_partitions(dev);
+	set_capacity_and_notify(dev->disk, 0);
+	abuse_disk_suppress_scan(dev->disk, true);
+	set_disk_ro(dev->disk, false);
+	spin_lock(&dev->lock);
+	dev->sealed = false;
+	dev->ready = false;
+	abuse_stats_set_up(dev);
+	spin_unlock(&dev->lock);
+	abuse_disk_event(dev, "empty");
+	dev->is_emptying = false;
+	module_put(THIS_MODULE);
+	return 0;
+}
+
 /* ---- set-up ----------------------------------------------------------------- */
 
 static u64 timeout_ns(const struct abuse_params *params)
@@ -233,10 +261,12 @@ static int set_up_or_change(struct abuse_server *srv,
 	err = control_lock(srv);
 	if (err)
 		return err;
-	if (dev->state == ABUSE_S_EMPTY)
-		err = set_up(srv, params);
-	else
+	if (dev->state == ABUSE_S_UP)
 		err = live ? change_live(dev, params) : -EBUSY;
+	else if (abuse_any_redirected(dev))
+		err = -EBUSY;
+	else
+		err = finish_reset(dev) ?: set_up(srv, params);
 	mutex_unlock(&dev->control);
 	return err;
 }
@@ -277,33 +307,16 @@ int abuse_device_fail(struct abuse_server *srv)
 int abuse_device_reset(struct abuse_server *srv)
 {
 	struct abuse_device *dev = srv->dev;
-	bool was_up;
 	int err;
 
 	err = control_lock(srv);
 	if (err)
 		return err;
 	spin_lock(&dev->lock);
-	was_up = dev->state == ABUSE_S_UP;
+	dev->is_emptying |= dev->state == ABUSE_S_UP;
 	WRITE_ONCE(dev->state, ABUSE_S_EMPTY);
 	spin_unlock(&dev->lock);
-	if (!was_up)
-		goto out_unlock;
-
-	abuse_device_end_all(dev);
-	/* With a partition open its table stays until it is closed; its I/O fails. */
-	abuse_disk_drop_partitions(dev);
-	set_capacity_and_notify(dev->disk, 0);
-	abuse_disk_suppress_scan(dev->disk, true);
-	set_disk_ro(dev->disk, false);
-	spin_lock(&dev->lock);
-	dev->sealed = false;
-	dev->ready = false;
-	abuse_stats_set_up(dev);
-	spin_unlock(&dev->lock);
-	abuse_disk_event(dev, "empty");
-	module_put(THIS_MODULE);
-out_unlock:
+	err = finish_reset(dev);
 	mutex_unlock(&dev->control);
-	return 0;
+	return err;
 }

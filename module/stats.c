@@ -86,6 +86,7 @@ static bool is_up(const struct abuse_device *dev)
 struct snapshot {
 	unsigned int queued;	/* unanswered and nobody's */
 	unsigned int held;
+	unsigned int redirected;
 	u64 oldest_ms;		/* age */
 };
 
@@ -103,6 +104,9 @@ static struct snapshot look(struct abuse_device *dev)
 		case ABUSE_HELD:
 		case ABUSE_CLAIMED_HELD:
 			t.held++;
+			break;
+		case ABUSE_REDIRECTED:
+			t.redirected++;
 			break;
 		default:
 			t.queued++;
@@ -126,6 +130,7 @@ ABUSE_ATTRIBUTE(hw_queues, "%u", dev->hw_queues);
 ABUSE_ATTRIBUTE(depth, "%u", dev->depth);
 ABUSE_ATTRIBUTE(queued, "%u", look(dev).queued);
 ABUSE_ATTRIBUTE(held, "%u", look(dev).held);
+ABUSE_ATTRIBUTE(redirected, "%u", look(dev).redirected);
 ABUSE_ATTRIBUTE(oldest_ms, "%llu", look(dev).oldest_ms);
 ABUSE_ATTRIBUTE(served, "%llu", abuse_stats_since_set_up(dev).served);
 ABUSE_ATTRIBUTE(errors, "%llu", abuse_stats_since_set_up(dev).errors);
@@ -144,6 +149,7 @@ static struct attribute *abuse_attributes[] = {
 	&dev_attr_depth.attr,
 	&dev_attr_queued.attr,
 	&dev_attr_held.attr,
+	&dev_attr_redirected.attr,
 	&dev_attr_oldest_ms.attr,
 	&dev_attr_served.attr,
 	&dev_attr_errors.attr,

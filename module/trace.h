@@ -47,6 +47,10 @@ DEFINE_EVENT(abuse_request_class, abuse_requeued,
 	TP_PROTO(const struct abuse_device *dev, const struct abuse_slot *slot),
 	TP_ARGS(dev, slot));
 
+DEFINE_EVENT(abuse_request_class, abuse_redirected,
+	TP_PROTO(const struct abuse_device *dev, const struct abuse_slot *slot),
+	TP_ARGS(dev, slot));
+
 /* error: 0 or a positive errno */
 TRACE_EVENT(abuse_answered,
 	TP_PROTO(const struct abuse_device *dev, const struct abuse_slot *slot,

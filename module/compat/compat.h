@@ -14,6 +14,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/backing-dev.h>
+#include <linux/blk-cgroup.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/device.h>
@@ -769,6 +770,90 @@ static inline size_t abuse_fault_in(void __user *addr, size_t len, bool write)
 		len -= step;
 	}
 	return len;
+}
+#endif
+
+/* ---- I/O on files --------------------------------------------------------------- */
+
+#if ABUSE_HAVE_WQ_PERCPU
+#define ABUSE_WQ_PERCPU	WQ_PERCPU
+#else
+#define ABUSE_WQ_PERCPU	0
+#endif
+
+#if ABUSE_HAVE_KI_COMPLETE
+#define ABUSE_KI_COMPLETE(name, iocb, ret) \
+	void name(struct kiocb *iocb, long ret)
+#else
+#define ABUSE_KI_COMPLETE(name, iocb, ret) \
+	void name(struct kiocb *iocb, long ret, long compat_more)
+#endif
+
+#if ABUSE_HAVE_KIOCB_WRITE
+static inline void compat_kiocb_start_write(struct kiocb *iocb)
+{
+	kiocb_start_write(iocb);
+}
+
+static inline void compat_kiocb_end_write(struct kiocb *iocb)
+{
+	kiocb_end_write(iocb);
+}
+#else
+/* To lockdep who starts need not be who ends. */
+static inline void compat_kiocb_start_write(struct kiocb *iocb)
+{
+	struct super_block *sb = file_inode(iocb->ki_filp)->i_sb;
+
+	sb_start_write(sb);
+	__sb_writers_release(sb, SB_FREEZE_WRITE);
+}
+
+static inline void compat_kiocb_end_write(struct kiocb *iocb)
+{
+	struct super_block *sb = file_inode(iocb->ki_filp)->i_sb;
+
+	__sb_writers_acquired(sb, SB_FREEZE_WRITE);
+	sb_end_write(sb);
+}
+#endif
+
+/* Keeps its file system from freezing until the write has ended, in any context. */
+static inline void abuse_iocb_end_write(struct kiocb *iocb)
+{
+	if (S_ISREG(file_inode(iocb->ki_filp)->i_mode))
+		compat_kiocb_end_write(iocb);
+}
+
+/* -EIOCBQUEUED: ki_complete() is called, and does abuse_iocb_end_write(). */
+static inline ssize_t abuse_iocb_write(struct file *file, struct kiocb *iocb,
+				       struct iov_iter *from)
+{
+#if ABUSE_HAVE_IOCB_WRITE_STARTS
+	return vfs_iocb_iter_write(file, iocb, from);
+#else
+	ssize_t ret;
+
+	if (S_ISREG(file_inode(file)->i_mode))
+		compat_kiocb_start_write(iocb);
+	ret = vfs_iocb_iter_write(file, iocb, from);
+	if (ret != -EIOCBQUEUED)
+		abuse_iocb_end_write(iocb);
+	return ret;
+#endif
+}
+
+#if IS_ENABLED(CONFIG_BLK_CGROUP)
+/* The submitter's cgroup, as long as the bio is there; NULL if it has none. */
+static inline struct cgroup_subsys_state *abuse_bio_blkcg(struct bio *bio)
+{
+#if ABUSE_HAVE_BIO_BLKCG_CSS
+	return bio_blkcg_css(bio);
+#else
+	struct blkcg *blkcg = bio_blkcg(bio);
+
+	return blkcg ? &blkcg->css : NULL;
+#endif
 }
 #endif
 

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* 6.8: vfs_iocb_iter_write() calls kiocb_start_write() itself; this helper came with that series. */
+bool (*fn)(const struct file *) = file_write_not_started;
+
+(void)fn;

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* 6.17, and older branches since: workqueues say that they are bound to processors. */
+(void)WQ_PERCPU;

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Files that a server registered so that its replies may redirect to them: who may
+ * register what, and how long it is kept. redirect.c does the I/O.
+ */
+#include <linux/cred.h>
+#include <linux/dcache.h>
+#include <linux/file.h>
+#include <linux/magic.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "abuse.h"
+
+#define ABUSE_MAX_FILES		256	/* of one descriptor */
+#define ABUSE_FILE_SIZE_1	offsetofend(struct abuse_file, index)
+
+/* Below an overlay: where the bytes are. */
+static struct inode *real_inode(struct file *file)
+{
+	return d_real_inode(file->f_path.dentry);
+}
+
+static struct block_device *bdev_of(struct file *file)
+{
+	struct inode *inode = real_inode(file);
+
+	return S_ISBLK(inode->i_mode) ? I_BDEV(file->f_mapping->host) :
+					inode->i_sb->s_bdev;
+}
+
+/*
+ * A file that answers when its owner likes, as FUSE's do, must not take the place
+ * of the time-out that a user's device has.
+ */
+static bool is_under_users_control(struct file *file)
+{
+	const struct super_block *sb = real_inode(file)->i_sb;
+
+	return sb->s_magic == FUSE_SUPER_MAGIC ||
+	       file_inode(file)->i_sb->s_user_ns != &init_user_ns;
+}
+
+static int check_file(const struct abuse_device *dev, struct file *file)
+{
+	struct inode *inode = real_inode(file);
+	struct block_device *bdev;
+
+	if (!(file->f_mode & (FMODE_READ | FMODE_WRITE)))
+		return -EBADF;
+	if (!S_ISREG(inode->i_mode) && !S_ISBLK(inode->i_mode))
+		return -EINVAL;
+	if (file->f_flags & O_APPEND)
+		return -EINVAL;
+	if (((file->f_mode & FMODE_READ) && !file->f_op->read_iter) ||
+	    ((file->f_mode & FMODE_WRITE) && !file->f_op->write_iter))
+		return -EINVAL;
+	if (S_ISREG(inode->i_mode) && IS_SWAPFILE(inode))
+		return -ETXTBSY;
+	bdev = bdev_of(file);
+	if (bdev && bdev->bd_disk == dev->disk)
+		return -ELOOP;
+	if (abuse_device_is_users(dev) && S_ISREG(inode->i_mode) &&
+	    is_under_users_control(file))
+		return -EPERM;
+	return 0;
+}
+
+/* What direct I/O must be aligned to, at least: bytes. */
+static unsigned int block_size_of(struct file *file)
+{
+	struct block_device *bdev = bdev_of(file);
+
+	return bdev ? bdev_logical_block_size(bdev) :
+		      i_blocksize(real_inode(file));
+}
+
+static struct abuse_target *target_alloc(struct abuse_device *dev, int fd)
+{
+	struct abuse_target *target;
+	struct file *file;
+	int err;
+
+	file = fget(fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+	err = check_file(dev, file);
+	if (err)
+		goto out_put;
+	err = -ENOMEM;
+	target = kzalloc(sizeof(*target), GFP_KERNEL_ACCOUNT);
+	if (!target)
+		goto out_put;
+	kref_init(&target->ref);
+	target->file = file;
+	target->block_mask = block_size_of(file) - 1;
+	target->cred = get_current_cred();
+	target->dev = dev;
+	abuse_device_get(dev);
+	return target;
+
+out_put:
+	fput(file);
+	return ERR_PTR(err);
+}
+
+static void target_free(struct kref *ref)
+{
+	struct abuse_target *target = container_of(ref, struct abuse_target,
+						   ref);
+
+	fput(target->file);
+	put_cred(target->cred);
+	abuse_device_put(target->dev);
+	kfree(target);
+}
+
+void abuse_target_put(struct abuse_target *target)
+{
+	kref_put(&target->ref, target_free);
+}
+
+/* NULL: there is none of that index. */
+struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index)
+{
+	struct abuse_target *target;
+
+	xa_lock(&srv->targets);
+	target = xa_load(&srv->targets, index);
+	if (target)
+		kref_get(&target->ref);
+	xa_unlock(&srv->targets);
+	return target;
+}
+
+/* What redirect.c needs is made when a device first has a file. */
+static int prepare(struct abuse_server *srv)
+{
+	struct abuse_device *dev = srv->dev;
+	int err;
+
+	if (mutex_lock_killable(&dev->control))
+		return -EINTR;
+	err = abuse_server_check(srv);
+	if (!err)
+		err = abuse_redirect_start(dev);
+	mutex_unlock(&dev->control);
+	return err;
+}
+
+static int read_file(struct abuse_file *file, void __user *arg)
+{
+	u32 size;
+	int err;
+
+	if (get_user(size, (u32 __user *)arg))
+		return -EFAULT;
+	if (size < ABUSE_FILE_SIZE_1)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(file, sizeof(*file), arg, size);
+	if (err)
+		return err;
+	return file->flags ? -EINVAL : 0;
+}
+
+long abuse_register_file(struct abuse_server *srv, void __user *arg)
+{
+	struct abuse_file __user *to = arg;
+	struct abuse_target *target;
+	struct abuse_file file;
+	u32 index;
+	int err;
+
+	err = read_file(&file, arg);
+	if (!err)
+		err = prepare(srv);
+	if (err)
+		return err;
+	target = target_alloc(srv->dev, file.fd);
+	if (IS_ERR(target))
+		return PTR_ERR(target);
+	err = xa_alloc(&srv->targets, &index, target,
+		       XA_LIMIT(0, ABUSE_MAX_FILES - 1), GFP_KERNEL);
+	if (err) {
+		abuse_target_put(target);
+		return err == -EBUSY ? -EMFILE : err;
+	}
+	if (put_user(index, &to->index)) {
+		abuse_unregister_file(srv, index);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+long abuse_unregister_file(struct abuse_server *srv, unsigned long index)
+{
+	struct abuse_target *target = NULL;
+
+	if (index < ABUSE_MAX_FILES)
+		target = xa_erase(&srv->targets, index);
+	if (!target)
+		return -ENOENT;
+	abuse_target_put(target);
+	return 0;
+}
+
+/* The last reference to the descriptor is gone. */
+void abuse_unregister_files(struct abuse_server *srv)
+{
+	struct abuse_target *target;
+	unsigned long index;
+
+	xa_for_each(&srv->targets, index, target)
+		abuse_target_put(target);
+	xa_destroy(&srv->targets);
+}

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A request that its server redirected: the kernel does it on a file, with the
+ * request's own pages, and ends it with the file's result. complete.c enters with
+ * a claimed request; from then on it is the file's alone. Workers do the I/O, bio
+ * by bio, so that nothing is allocated.
+ */
+#include <linux/blk-cgroup.h>
+#include <linux/cred.h>
+#include <linux/falloc.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include "abuse.h"
+#include "trace.h"
+
+/* Workers of one device that may sleep in its files at once, per processor. */
+#define ABUSE_REDIRECT_WORKERS	128
+
+#define ABUSE_WORKER_FLAGS	(PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO)
+
+/* One per slot. */
+struct abuse_redirect {
+	struct work_struct work;
+	struct kiocb iocb;
+	struct iov_iter iter;
+	struct abuse_target *target;
+	struct bio *bio;	/* whose bytes are being moved */
+	size_t done;		/* of them */
+	loff_t pos;		/* in the file, of what is next */
+	ssize_t result;		/* of I/O that ended later */
+	bool under_way;		/* I/O was started */
+	bool refused;		/* direct I/O; go on without */
+};
+
+static struct abuse_slot *slot_of(const struct abuse_redirect *r)
+{
+	struct abuse_device *dev = r->target->dev;
+
+	return &dev->slots[r - dev->redirects];
+}
+
+/* ---- whose I/O it is ----------------------------------------------------------- */
+
+/* What a worker takes on for the time of one request. */
+struct guise {
+	const struct cred *cred;
+	unsigned int flags;
+	struct cgroup_subsys_state *blkcg;
+	struct cgroup_subsys_state *memcg;
+	struct mem_cgroup *old_memcg;
+};
+
+#if IS_ENABLED(CONFIG_BLK_CGROUP)
+/* Charged to the submitter's cgroup, unless that is the root's, as a worker's is. */
+static void join_cgroup(struct guise *guise, struct bio *bio)
+{
+	struct cgroup_subsys_state *css = bio ? abuse_bio_blkcg(bio) : NULL;
+
+	if (!css || !css->parent)
+		return;
+	guise->blkcg = css;
+	kthread_associate_blkcg(css);
+#if IS_ENABLED(CONFIG_MEMCG)
+	guise->memcg = cgroup_get_e_css(css->cgroup, &memory_cgrp_subsys);
+	if (guise->memcg)
+		guise->old_memcg =
+			set_active_memcg(mem_cgroup_from_css(guise->memcg));
+#endif
+}
+
+static void leave_cgroup(struct guise *guise)
+{
+	if (!guise->blkcg)
+		return;
+	kthread_associate_blkcg(NULL);
+#if IS_ENABLED(CONFIG_MEMCG)
+	if (guise->memcg) {
+		set_active_memcg(guise->old_memcg);
+		css_put(guise->memcg);
+	}
+#endif
+}
+#else
+static void join_cgroup(struct guise *guise, struct bio *bio)
+{
+}
+
+static void leave_cgroup(struct guise *guise)
+{
+}
+#endif
+
+/* Writing to a file must not wait until pages of this very disk are clean. */
+static void put_on(struct guise *guise, const struct abuse_redirect *r)
+{
+	*guise = (struct guise) {
+		.cred = override_creds(r->target->cred),
+		.flags = current->flags,
+	};
+	current->flags |= ABUSE_WORKER_FLAGS;
+	join_cgroup(guise, slot_of(r)->rq->bio);
+}
+
+static void take_off(struct guise *guise)
+{
+	leave_cgroup(guise);
+	current_restore_flags(guise->flags, ABUSE_WORKER_FLAGS);
+	revert_creds(guise->cred);
+}
+
+/* ---- READ and WRITE ------------------------------------------------------------- */
+
+/* Of asynchronous I/O, in any context: a worker goes on. */
+static ABUSE_KI_COMPLETE(io_ended, iocb, ret)
+{
+	struct abuse_redirect *r = container_of(iocb, struct abuse_redirect,
+						iocb);
+
+	if (iocb->ki_flags & IOCB_WRITE)
+		abuse_iocb_end_write(iocb);
+	r->result = ret;
+	queue_work(r->target->dev->redirect_wq, &r->work);
+}
+
+/* What is left of the bio. */
+static void aim(struct abuse_redirect *r, bool write)
+{
+	struct bio *bio = r->bio;
+	struct bvec_iter at;
+	unsigned int n = 0;
+	struct bio_vec bv;
+
+	bio_for_each_bvec(bv, bio, at)
+		n++;
+	iov_iter_bvec(&r->iter, write ? WRITE : READ,
+		      __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter), n,
+		      bio->bi_iter.bi_size);
+	r->iter.iov_offset = bio->bi_iter.bi_bvec_done;
+	if (r->done)
+		iov_iter_advance(&r->iter, r->done);
+}
+
+static bool is_aligned_for_direct(const struct abuse_redirect *r)
+{
+	return !((r->pos | iov_iter_alignment(&r->iter)) &
+		 r->target->block_mask);
+}
+
+static int iocb_flags_of(const struct abuse_redirect *r,
+			 const struct request *rq)
+{
+	int flags = iocb_flags(r->target->file);
+
+	if ((flags & IOCB_DIRECT) && (r->refused || !is_aligned_for_direct(r)))
+		flags &= ~IOCB_DIRECT;
+	if (rq->cmd_flags & REQ_FUA)
+		flags |= IOCB_DSYNC;
+	return flags;
+}
+
+/* Bytes moved, an error, or -EIOCBQUEUED: then r is io_ended()'s. */
+static ssize_t start_io(struct abuse_redirect *r)
+{
+	const struct request *rq = slot_of(r)->rq;
+	bool write = req_op(rq) == REQ_OP_WRITE;
+	struct file *file = r->target->file;
+
+	aim(r, write);
+	r->under_way = true;
+	r->iocb = (struct kiocb) {
+		.ki_filp	= file,
+		.ki_pos		= r->pos,
+		.ki_complete	= io_ended,
+		.ki_flags	= iocb_flags_of(r, rq),
+		.ki_ioprio	= req_get_ioprio((struct request *)rq),
+	};
+	if (!write)
+		return vfs_iocb_iter_read(file, &r->iocb, &r->iter);
+	r->iocb.ki_flags |= IOCB_WRITE;
+	return abuse_iocb_write(file, &r->iocb, &r->iter);
+}
+
+/* After a piece: 1 = there is more to do, 0 = all is done, or an error. */
+static int go_on(struct abuse_redirect *r, ssize_t ret)
+{
+	if (ret == -EINVAL && (r->iocb.ki_flags & IOCB_DIRECT)) {
+		r->refused = true;
+		return 1;
+	}
+	if (ret < 0)
+		return ret;
+	if (!ret)
+		return -EIO;	/* the file ends here */
+	r->done += ret;
+	r->pos += ret;
+	if (r->done == r->bio->bi_iter.bi_size) {
+		r->bio = r->bio->bi_next;
+		r->done = 0;
+	}
+	return r->bio ? 1 : 0;
+}
+
+/* -EIOCBQUEUED: it goes on when a piece of I/O has ended. */
+static int move_bytes(struct abuse_redirect *r)
+{
+	ssize_t ret = r->under_way ? r->result : start_io(r);
+	int err;
+
+	while (ret != -EIOCBQUEUED) {
+		err = go_on(r, ret);
+		if (err <= 0)
+			return err;
+		ret = start_io(r);
+	}
+	return -EIOCBQUEUED;
+}
+
+/* ---- FLUSH, DISCARD, WRITE_ZEROES --------------------------------------------------- */
+
+static int flush(struct file *file)
+{
+	return vfs_fsync_range(file, 0, LLONG_MAX, 1);
+}
+
+/* A hole reads as zeroes only where the file goes on: it must not end before. */
+static int zero_mode(struct file *file, const struct request *rq, loff_t end)
+{
+	if ((rq->cmd_flags & REQ_NOUNMAP) ||
+	    end > i_size_read(file->f_mapping->host))
+		return FALLOC_FL_ZERO_RANGE;
+	return FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+}
+
+static int shape(struct file *file, const struct request *rq, loff_t pos)
+{
+	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	int err;
+
+	if (req_op(rq) == REQ_OP_WRITE_ZEROES)
+		mode = zero_mode(file, rq, pos + blk_rq_bytes(rq));
+	err = vfs_fallocate(file, mode, pos, blk_rq_bytes(rq));
+	if (!err && (rq->cmd_flags & REQ_FUA))
+		err = flush(file);
+	/* The block layer does without. */
+	return err == -EINVAL ? -EOPNOTSUPP : err;
+}
+
+static int perform(struct abuse_redirect *r)
+{
+	const struct request *rq = slot_of(r)->rq;
+
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+	case REQ_OP_WRITE:
+		return move_bytes(r);
+	case REQ_OP_FLUSH:
+		return flush(r->target->file);
+	default:
+		return shape(r->target->file, rq, r->pos);
+	}
+}
+
+/* ---- beginning and end ------------------------------------------------------------ */
+
+/* Ends the request: slot and r are the next one's at once. */
+static void finish(struct abuse_redirect *r, int err)
+{
+	struct abuse_slot *slot = slot_of(r);
+	struct abuse_target *target = r->target;
+	struct abuse_device *dev = target->dev;
+	struct abuse_tally tally = { .counted = slot->counted };
+	struct request *rq = slot->rq;
+	u32 error = -err;
+
+	if (abuse_result_check(abuse_rq_op(rq), error))
+		error = EIO;
+	if (error)
+		tally.failed = 1;
+	else
+		tally.served = 1;
+	trace_abuse_answered(dev, slot, error);
+	abuse_slot_move_sure(slot, ABUSE_FREE);
+	abuse_end(rq, error);
+	abuse_settle(dev, &tally);
+	/* The move was a barrier: who waits sees it, or is seen here. */
+	if (waitqueue_active(&dev->doomed_wait))
+		wake_up(&dev->doomed_wait);
+	abuse_target_put(target);
+}
+
+static void redirect_work(struct work_struct *work)
+{
+	struct abuse_redirect *r = container_of(work, struct abuse_redirect,
+						work);
+	struct guise guise;
+	int err;
+
+	put_on(&guise, r);
+	err = perform(r);
+	take_off(&guise);
+	if (err != -EIOCBQUEUED)
+		finish(r, err);
+}
+
+/* May this be done to that file? The server's limit of file sizes counts as well. */
+static bool is_allowed(const struct abuse_target *target,
+		       const struct request *rq, u64 pos)
+{
+	u64 end = pos + blk_rq_bytes(rq);
+	const struct inode *inode = target->file->f_mapping->host;
+
+	if (req_op(rq) == REQ_OP_READ && !(target->file->f_mode & FMODE_READ))
+		return false;
+	if (op_is_write(req_op(rq)) && !(target->file->f_mode & FMODE_WRITE))
+		return false;
+	if (req_op(rq) == REQ_OP_FLUSH)
+		return true;
+	if (end < pos || end > inode->i_sb->s_maxbytes)
+		return false;
+	return req_op(rq) == REQ_OP_READ || !S_ISREG(inode->i_mode) ||
+	       end <= rlimit(RLIMIT_FSIZE);
+}
+
+/*
+ * Gives a claimed request to a registered file, from byte pos on. 0: it is the
+ * file's now. -EINVAL: no such file, or not for this; it is still held. -ESTALE.
+ */
+int abuse_redirect(struct abuse_claim *claim, u32 file, u64 pos)
+{
+	struct abuse_server *srv = claim->srv;
+	struct abuse_device *dev = srv->dev;
+	struct abuse_slot *slot = claim->slot;
+	struct abuse_target *target = abuse_target_get(srv, file);
+	struct abuse_redirect *r;
+
+	if (!target || !is_allowed(target, slot->rq, pos)) {
+		if (target)
+			abuse_target_put(target);
+		return abuse_unclaim(claim) ? -EINVAL : -ESTALE;
+	}
+	r = &dev->redirects[slot - dev->slots];
+	if (!abuse_claim_redirect(claim)) {
+		abuse_target_put(target);
+		return -ESTALE;
+	}
+	r->target = target;
+	r->bio = slot->rq->bio;
+	r->done = 0;
+	r->pos = pos;
+	r->under_way = false;
+	r->refused = false;
+	trace_abuse_redirected(dev, slot);
+	queue_work(dev->redirect_wq, &r->work);
+	return 0;
+}
+
+/* A hint; for who has seen to it that no new ones come it is the truth. */
+bool abuse_any_redirected(const struct abuse_device *dev)
+{
+	u32 i;
+
+	for (i = 0; dev->redirects && i < dev->nr_slots; i++)
+		if (abuse_word_state(abuse_slot_word(&dev->slots[i])) ==
+		    ABUSE_REDIRECTED)
+			return true;
+	return false;
+}
+
+/*
+ * Before the first file. Workers of the device's own: a file may lie on another of our
+ * disks, which must not wait for workers that wait for it.
+ */
+int abuse_redirect_start(struct abuse_device *dev)
+{
+	struct abuse_redirect *redirects;
+	u32 i;
+
+	lockdep_assert_held(&dev->control);
+	if (dev->redirects)
+		return 0;
+	redirects = kvcalloc(dev->nr_slots, sizeof(*redirects), GFP_KERNEL);
+	if (!redirects)
+		return -ENOMEM;
+	for (i = 0; i < dev->nr_slots; i++)
+		INIT_WORK(&redirects[i].work, redirect_work);
+	dev->redirect_wq = alloc_workqueue("abuse%u", ABUSE_WQ_PERCPU |
+					   WQ_MEM_RECLAIM,
+					   ABUSE_REDIRECT_WORKERS, dev->number);
+	if (!dev->redirect_wq) {
+		kvfree(redirects);
+		return -ENOMEM;
+	}
+	/* Pairs with whoever finds a file, and with abuse_any_redirected(). */
+	smp_store_release(&dev->redirects, redirects);
+	return 0;
+}
+
+/* Nothing is redirected any more, nor will be. */
+void abuse_redirect_stop(struct abuse_device *dev)
+{
+	if (!dev->redirects)
+		return;
+	destroy_workqueue(dev->redirect_wq);
+	kvfree(dev->redirects);
+	dev->redirects = NULL;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A request that a file has is ended by that file alone: neither its server's death nor
+ * UNREGISTER nor a time-out nor DEVICE_FAILURE ends it; RESET and REMOVE wait for it, can
+ * be killed meanwhile, and leave nothing half done. The file is another of our disks,
+ * which answers when the test wants it to.
+ */
+/* timeout: 120 */
+#include "redirect.h"
+
+#define SIZE	(1 * MIB)
+
+static struct device upper, lower;
+
+/* A server that redirects one request and is killed. */
+static int redirect_one(void *arg)
+{
+	int ctl, file, index;
+	struct abuse_request q;
+
+	(void)arg;
+	close_all_above_2();
+	ctl = open(upper.node, O_RDWR | O_CLOEXEC);
+	file = open(lower.disk, O_RDWR | O_DIRECT | O_CLOEXEC);
+	index = file_register(ctl, file);
+	need(index >= 0, "REGISTER_FILE");
+	q = fetch_one(ctl, NULL, 0);
+	need(!redirect(ctl, q.id, index, q.sector * 512), "a redirect");
+	need(!file_unregister(ctl, index), "UNREGISTER_FILE");
+	for (;;)
+		pause();
+}
+
+static int reset_it(void *arg)
+{
+	int ctl = open(upper.node, O_RDWR | O_CLOEXEC);
+
+	(void)arg;
+	return -reset(ctl);
+}
+
+static int remove_it(void *arg)
+{
+	(void)arg;
+	return -device_remove_once(upper.number);
+}
+
+/* One that a file has; its server is dead. */
+static struct io *stuck(enum io_op op)
+{
+	struct io *io;
+	pid_t pid;
+
+	upper = device_new();
+	set_up(&upper, SIZE, 0);
+	pid = child_start(redirect_one, NULL);
+	io = io_prepare(&upper, op, 8192, 4096);
+	if (op == IO_WRITE)
+		pattern_fill(io->data, 4096, 6);
+	io_go_child(io);
+	need(wait_for(attribute_number(&upper, "redirected") == 1), "the file to have it");
+	kill(pid, SIGKILL);
+	is(child_wait(pid), 256 + SIGKILL, "the server is gone");
+	ok(!wait_for_within(1, io->done), "the file has it all the same");
+	is(attribute_number(&upper, "redirected"), 1, "redirected");
+	return io;
+}
+
+static void waits(int (*fn)(void *), const char *what)
+{
+	pid_t pid = child_start(fn, NULL);
+
+	ok(!wait_for_within(1, waitpid(pid, NULL, WNOHANG | WNOWAIT) > 0),
+	   "%s waits for it", what);
+	kill(pid, SIGKILL);
+	is(child_wait(pid), 256 + SIGKILL, "and can be killed meanwhile");
+}
+
+int main(void)
+{
+	struct abuse_params p = params_of(SIZE);
+	struct abuse_request q;
+	unsigned char *store;
+	struct io *io;
+	pid_t pid;
+	int ctl, low;
+
+	test_begin();
+	store = memory_new(SIZE);
+	lower = device_new();
+	set_up(&lower, SIZE, 0);
+	low = server_open(&lower);
+
+	puts("# a write, to its end");
+	io = stuck(IO_WRITE);
+	q = fetch_one(low, store, SIZE);
+	is(q.sector, 16, "it reached the file at its place");
+	ok(pattern_is(store, 4096, 6), "with its bytes");
+	is(reply(low, q.id, 0, NULL), 0, "the file answers");
+	is(io_end(io), 0, "the writer");
+	ctl = server_open(&upper);
+	is(reset(ctl), 0, "RESET");
+	close(ctl);
+
+	puts("# a file that fails");
+	io = stuck(IO_READ);
+	q = fetch_one(low, NULL, 0);
+	is(reply(low, q.id, EIO, NULL), 0, "the file answers");
+	is(io_end(io), EIO, "the reader");
+
+	puts("# RESET, killed, then anew");
+	ctl = server_open(&upper);
+	is(reset(ctl), 0, "RESET");
+	close(ctl);
+	io = stuck(IO_READ);
+	ctl = server_open(&upper);
+	p.timeout = 100 * 1000000;
+	is(set_params(ctl, &p), 0, "a time-out");
+	ok(!wait_for_within(1, io->done), "does not end it");
+	waits(reset_it, "RESET");
+	is(set_params(ctl, &p), -EBUSY, "no set-up while the file has it");
+	pid = child_start(reset_it, NULL);
+	q = fetch_one(low, NULL, 0);
+	pattern_fill(store, 4096, 8);
+	is(reply(low, q.id, 0, store), 0, "the file answers");
+	is(child_wait(pid), 0, "RESET is done");
+	is(io_wait(io), 0, "the reader");
+	ok(pattern_is(io->data, 4096, 8), "has the file's bytes");
+	io_free(io);
+	is(set_params(ctl, &p), 0, "set-up");
+	is(reset(ctl), 0, "RESET");
+
+	puts("# a killed RESET is finished by set-up");
+	close(ctl);
+	io = stuck(IO_READ);
+	waits(reset_it, "RESET");
+	q = fetch_one(low, NULL, 0);
+	is(reply(low, q.id, EIO, NULL), 0, "the file answers");
+	is(io_end(io), EIO, "the reader");
+	ctl = server_open(&upper);
+	p.timeout = 0;
+	is(set_params(ctl, &p), 0, "set-up");
+	is(reset(ctl), 0, "RESET");
+	close(ctl);
+
+	puts("# REMOVE, after the reader is gone");
+	io = stuck(IO_READ);
+	kill(io->pid, SIGKILL);
+	is(remove_it(NULL), EBUSY, "the disk is open");
+	q = fetch_one(low, NULL, 0);
+	is(reply(low, q.id, EIO, NULL), 0, "the file answers");
+	child_wait(io->pid);
+	is(device_remove(upper.number), 0, "REMOVE");
+
+	close(low);
+	return done();
+}
