@@ -13,6 +13,10 @@
 #include "abuse.h"
 
 #define ABUSE_MAX_FILES		256	/* of one descriptor */
+#ifndef FUSE_SUPER_MAGIC
+#define FUSE_SUPER_MAGIC	0x65735546	/* older kernels keep it to themselves */
+#endif
+
 #define ABUSE_FILE_SIZE_1	offsetofend(struct abuse_file, index)
 
 /* Below an overlay: where the bytes are. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * file: a regular file or block device. Writes go to it before they are
- * answered, FLUSH and FUA wait for fdatasync; its size is the device's.
+ * answered, FLUSH waits for fdatasync; its size is the device's. Where it can, the
+ * kernel reads and writes it, and no byte comes here.
  */
 #include "backend.h"
 #include "cmd.h"
@@ -9,10 +10,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+struct file {
+	struct store store;		/* first: the callbacks of store.c get it */
+	int again;			/* the same file, opened for redirects; or -1 */
+	int index;			/* registered as; < 0: it is not */
+};
 
 /* A new name is on disk only when its directory is. */
 static int sync_directory(const char *path)
@@ -91,9 +99,21 @@ static int file_check(struct target *target, const char *path, int fd)
 	return EXIT_OK;
 }
 
+/*
+ * The kernel reports a failed write-back once to each open file: a write with FUA that
+ * it does must not take that away from our next flush.
+ */
+static int open_again(const struct target *target, int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, (target->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+}
+
 static int file_open(struct target *target, const char *path, void **store)
 {
-	struct store *file;
+	struct file *file;
 	int fd, ret;
 
 	if (!path || !*path)
@@ -107,16 +127,51 @@ static int file_open(struct target *target, const char *path, void **store)
 		close(fd);
 		return ret ? ret : failed(path, "out of memory");
 	}
-	store_init(file, fd);
+	store_init(&file->store, fd);
+	file->again = open_again(target, fd);
+	file->index = -1;
 	*store = file;
 	return EXIT_OK;
 }
 
+static int file_redirect(void *store, struct abuse_server *srv)
+{
+	struct file *file = store;
+
+	if (file->again < 0)
+		return -EBADF;
+	file->index = abuse_server_add_file(srv, file->again);
+	return file->index < 0 ? file->index : 0;
+}
+
 static void file_close(void *store, bool is_gone)
 {
+	struct file *file = store;
+
 	(void)is_gone;
-	store_close(store);
-	free(store);
+	if (file->again >= 0)
+		close(file->again);
+	store_close(&file->store);
+	free(file);
+}
+
+static int redirect(struct abuse_req *req, const struct file *file)
+{
+	return abuse_req_redirect(req, (unsigned int)file->index, req->offset);
+}
+
+static int file_pread(struct abuse_req *req)
+{
+	const struct file *file = req->arg;
+
+	return file->index < 0 ? store_pread(req) : redirect(req, file);
+}
+
+static int file_pwrite(struct abuse_req *req)
+{
+	const struct file *file = req->arg;
+
+	return file->index < 0 ? store_pwrite(req) : redirect(req, file);
 }
 
 const struct backend backend_file = {
@@ -126,12 +181,13 @@ const struct backend backend_file = {
 	.features = ABUSE_F_WRITE_CACHE | ABUSE_F_FUA | ABUSE_F_DISCARD |
 		    ABUSE_F_WRITE_ZEROES,
 	.ops = {
-		.pread = store_pread,
-		.pwrite = store_pwrite,
+		.pread = file_pread,
+		.pwrite = file_pwrite,
 		.trim = store_trim,
 		.zero = store_zero,
 		.flush = store_flush,
 	},
 	.open = file_open,
+	.redirect = file_redirect,
 	.close = file_close,
 };

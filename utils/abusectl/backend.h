@@ -40,6 +40,12 @@ struct backend {
 	 */
 	int (*open)(struct target *target, const char *args, void **store);
 
+	/*
+	 * Registers what reads and writes are redirected to from now on, so that their
+	 * bytes do not come here; -errno: they must. NULL: they always do.
+	 */
+	int (*redirect)(void *store, struct abuse_server *srv);
+
 	/* @is_gone: the device was reset or removed: its bytes are nobody's. */
 	void (*close)(void *store, bool is_gone);
 };
@@ -88,6 +94,7 @@ struct serving {
 	unsigned int nr_workers;
 	unsigned int batch;
 	unsigned int spin;		/* nanoseconds */
+	unsigned int redirect;		/* 1: if the backend and the kernel can */
 	bool verbose;
 };
 

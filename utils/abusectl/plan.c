@@ -40,6 +40,10 @@ static const struct own_key {
 	  parse_spin, "TIME", "from 0 to 1ms (ns, us and ms allowed)",
 	  "look so long for a request before sleeping, 0 to 1ms\n"
 	  "                       (default 0)" },
+	{ "redirect", offsetof(struct serving, redirect), 0, 1,
+	  parse_number, "0|1", "0 or 1",
+	  "1: the kernel reads and writes the file itself,\n"
+	  "                       where it can (default 1)" },
 };
 
 #define NR_OWN_KEYS	(sizeof(own_keys) / sizeof(*own_keys))
@@ -60,6 +64,7 @@ void plan_init(struct plan *plan)
 			.spec = backends[0]->name,
 			.nr_workers = default_workers(),
 			.batch = DEFAULT_BATCH,
+			.redirect = 1,
 		},
 	};
 }

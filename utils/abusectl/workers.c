@@ -38,12 +38,13 @@ static void print_counts(const struct team *team)
 #define COUNT(field)	((unsigned long long)counts.field)
 	note(device_name(team->serving->number),
 	     "%llu reads (%llu bytes), %llu writes (%llu bytes), %llu flushes, "
-	     "%llu discards, %llu write-zeroes, %llu errors, %llu stale, %llu calls; "
+	     "%llu discards, %llu write-zeroes, %llu redirected, %llu errors, "
+	     "%llu stale, %llu calls; "
 	     "I/O flusher: %s, memory locked: %s",
 	     COUNT(ops[ABUSE_OP_READ]), COUNT(read_bytes),
 	     COUNT(ops[ABUSE_OP_WRITE]), COUNT(written_bytes),
 	     COUNT(ops[ABUSE_OP_FLUSH]), COUNT(ops[ABUSE_OP_DISCARD]),
-	     COUNT(ops[ABUSE_OP_WRITE_ZEROES]), COUNT(errors),
+	     COUNT(ops[ABUSE_OP_WRITE_ZEROES]), COUNT(redirected), COUNT(errors),
 	     COUNT(stale), COUNT(calls),
 	     holds & ABUSE_IS_FLUSHER ? "yes" : "no",
 	     holds & ABUSE_IS_LOCKED ? "yes" : "no");
@@ -149,19 +150,37 @@ static int verdict(const struct serving *serving, int err, bool *is_gone)
 	return device_failed(serving->number, "serve", -err);
 }
 
+/* As flags say; a file that the kernel must not use, or cannot, is read and written here. */
+static int try_open(struct team *team, struct abuse_config *config)
+{
+	const struct serving *serving = team->serving;
+	const struct backend *backend = serving->backend;
+	bool redirects = serving->redirect && backend->redirect;
+	int ret;
+
+	config->flags = backend->server_flags;
+	if (redirects)
+		config->flags |= ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA;
+	ret = abuse_server_open(&team->srv, config);
+	if (ret < 0 || !redirects || !backend->redirect(serving->store, team->srv))
+		return ret;
+	abuse_server_free(team->srv);
+	config->flags = backend->server_flags;
+	return abuse_server_open(&team->srv, config);
+}
+
 static int open_server(struct team *team)
 {
 	const struct serving *serving = team->serving;
-	const struct abuse_config config = {
+	struct abuse_config config = {
 		.ops = &serving->backend->ops,
 		.arg = serving->store,
 		.fd = serving->fd,
-		.flags = serving->backend->server_flags,
 		.threads = serving->nr_workers,
 		.depth = serving->batch,
 		.spin = serving->spin,
 	};
-	int ret = abuse_server_open(&team->srv, &config);
+	int ret = try_open(team, &config);
 
 	sem_post(&team->opened);
 	return ret < 0 ? device_failed(serving->number, "prepare to serve", -ret) :
