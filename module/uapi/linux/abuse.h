@@ -209,12 +209,25 @@ struct abuse_exchange {
 
 /*
  * REGISTER_FILE    makes a regular file or block device one that replies through
- *                  this descriptor may REDIRECT to. EBADF: fd is none, or is
- *                  opened neither for reading nor for writing; EINVAL: it is of
- *                  another kind; ELOOP: it is this very disk.
+ *                  this descriptor may REDIRECT to, at most 256. EBADF: fd is
+ *                  none, or is opened neither for reading nor for writing;
+ *                  EINVAL: it is of another kind, or opened O_APPEND; ELOOP: it
+ *                  is this very disk, or on it; ETXTBSY: the system swaps to it;
+ *                  EMFILE: there are 256; EPERM: the device is an ordinary user's
+ *                  and the file system is FUSE's or of a user namespace, whose
+ *                  answers a user can withhold.
  * UNREGISTER_FILE  the argument is the index. What was redirected goes on.
  *                  ENOENT: there is none.
- * ENOTTY: this kernel cannot; see ABUSE_F_REDIRECT.
+ *
+ * What is redirected is the file's until its I/O has ended: no time-out, reset or death
+ * of a server ends it sooner, and RESET and REMOVE wait for it; killed meanwhile
+ * (EINTR) the device is empty, but cannot be set up (EBUSY) until the file has
+ * answered. It is done with the registrar's credentials and charged to the submitter's
+ * cgroup. With O_DIRECT it is direct, where place and memory are aligned to the file's
+ * blocks. FUA makes it synchronous. A READ across the end of the file fails with EIO.
+ * DISCARD makes a hole, WRITE_ZEROES a hole or zeroes; FLUSH is fdatasync of the whole
+ * file. A status EINVAL means: no such file, not opened for that, a range that no
+ * file can have or that is beyond the server's RLIMIT_FSIZE.
  */
 #define ABUSE_REGISTER_FILE	_IO('A', 0x29)	/* struct abuse_file */
 #define ABUSE_UNREGISTER_FILE	_IO('A', 0x2a)
@@ -222,7 +235,7 @@ struct abuse_exchange {
 struct abuse_file {
 	__u32 size;		/* sizeof(struct abuse_file) */
 	__u32 flags;		/* 0 */
-	__s32 fd;
+	__s32 fd;		/* may be closed afterwards */
 	__u32 index;		/* out: what replies call it */
 };
 
