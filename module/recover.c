@@ -5,7 +5,6 @@
  * descriptor or its process goes, by device.c, and by the time-out work.
  */
 #include <linux/list_sort.h>
-#include <linux/timekeeping.h>
 
 #include "abuse.h"
 #include "trace.h"
@@ -269,13 +268,14 @@ void abuse_expire(struct work_struct *work)
 						struct abuse_device,
 						expire_work);
 	struct sweep old = { .wants = wants_old };
-	u64 now = ktime_get_ns(), timeout = READ_ONCE(dev->timeout_ns), since;
+	u64 now = abuse_tick_ns(), timeout = READ_ONCE(dev->timeout_ns), since;
 	bool any;
 
 	if (!timeout)
 		return;
-	if (now > timeout) {
-		old.before_ns = now - timeout;
+	/* What arrived late in a tick is younger than it says. */
+	if (now > timeout + TICK_NSEC) {
+		old.before_ns = now - timeout - TICK_NSEC;
 		if (has_lapsed(dev, old.before_ns)) {
 			WRITE_ONCE(dev->lapsed, true);
 			abuse_queues_settle(dev);

@@ -7,7 +7,6 @@
 #include <linux/math64.h>
 #include <linux/percpu.h>
 #include <linux/sysfs.h>
-#include <linux/timekeeping.h>
 #include <linux/uidgid.h>
 
 #include "abuse.h"
@@ -92,7 +91,7 @@ struct snapshot {
 /* A hint, without the lock: anyone may ask as often as he likes. */
 static struct snapshot look(struct abuse_device *dev)
 {
-	u64 now = ktime_get_ns(), oldest = now;
+	u64 now = abuse_tick_ns(), oldest = now;
 	struct snapshot t = { };
 	u32 i;
 

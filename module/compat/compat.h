@@ -51,6 +51,17 @@
 #define kunmap_local(addr)	kunmap_atomic(addr)
 #endif
 
+/*
+ * As much of a request at a time as one mapping shows: where memory is mapped, or
+ * its cache flushed, page by page.
+ */
+#if defined(CONFIG_HIGHMEM) || defined(CONFIG_KMAP_LOCAL) || \
+	ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE
+#define abuse_rq_for_each_piece(bv, rq, iter) rq_for_each_segment(bv, rq, iter)
+#else
+#define abuse_rq_for_each_piece(bv, rq, iter) rq_for_each_bvec(bv, rq, iter)
+#endif
+
 /* ---- The shape of callbacks ------------------------------------------------ */
 
 /* Each stands after the word static and before the function's body. */
