@@ -106,7 +106,7 @@ struct abuse_slot {
 	struct abuse_server *holder;	/* while held */
 	struct list_head node;		/* of pending or backlog, else stale */
 	u64 seq;			/* order of arrival in its queue */
-	u64 queued_ns;			/* abuse_tick_ns(); for age and time-out */
+	u64 queued;			/* when, in ticks; for age and time-out */
 	unsigned int handed;		/* live descriptors GET_BIO gave it to */
 	u16 queue;			/* for good */
 	bool in_backlog;		/* beyond the queue limit */
@@ -192,10 +192,15 @@ struct abuse_server {
 	struct mmu_notifier notifier;
 };
 
-/* Of the last tick: no request pays for more than its time-out and age need. */
+/* Age and time-out of requests go by the tick, which costs nothing to read. */
 static inline u64 abuse_tick_ns(void)
 {
 	return jiffies64_to_nsecs(get_jiffies_64());
+}
+
+static inline u64 abuse_queued_ns(const struct abuse_slot *slot)
+{
+	return jiffies64_to_nsecs(READ_ONCE(slot->queued));
 }
 
 /* ---- request.c: one request's state ------------------------------------ */

@@ -94,8 +94,8 @@ bool abuse_unclaim(struct abuse_claim *claim)
 {
 	struct abuse_device *dev = claim->srv->dev;
 	struct abuse_slot *slot = claim->slot;
-	struct abuse_queue *queue = abuse_queue_of(dev, slot);
 	u64 word = abuse_slot_word(slot);
+	struct abuse_queue *queue;
 	bool back = false;
 
 	claim->slot = NULL;
@@ -104,6 +104,7 @@ bool abuse_unclaim(struct abuse_claim *claim)
 		back = abuse_slot_move(slot, word, ABUSE_HELD);
 		break;
 	case ABUSE_CLAIMED_PENDING:
+		queue = abuse_queue_of(dev, slot);
 		spin_lock(&queue->lock);
 		back = abuse_slot_move(slot, word, ABUSE_PENDING);
 		if (back)

@@ -19,6 +19,7 @@ void abuse_end(struct request *rq, u32 error)
 	local_bh_enable();
 }
 
+/* Bottom halves are off for the reason that abuse_end() has. */
 static void end_batch(struct io_comp_batch *batch)
 {
 	if (!batch->complete)
@@ -42,43 +43,51 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 	memset(tally, 0, sizeof(*tally));
 }
 
-/* What is left of a claimed request once its slot is free. */
-static __always_inline void end_claimed(struct request *rq, u32 error,
-					bool counted, struct abuse_tally *tally)
+/* What a slot that is about to be free says of its request. */
+struct leaving {
+	struct request *rq;
+	bool counted;
+};
+
+static __always_inline struct leaving leaving(const struct abuse_slot *slot)
 {
-	if (error || !blk_mq_add_to_batch(rq, &tally->batch, false,
-					  blk_mq_end_request_batch))
-		abuse_end(rq, error);
-	tally->counted += counted;
+	return (struct leaving) {
+		.rq = slot->rq, .counted = slot->counted,
+	};
+}
+
+static __always_inline void end_answered(struct abuse_tally *tally,
+					 const struct leaving *it, u32 error)
+{
+	tally->counted += it->counted;
 	if (error)
 		tally->failed++;
 	else
 		tally->served++;
+	if (error || !blk_mq_add_to_batch(it->rq, &tally->batch, false,
+					  blk_mq_end_request_batch))
+		abuse_end(it->rq, error);
 }
 
-static bool free_pending(struct abuse_claim *claim)
+static bool free_claimed(const struct abuse_claim *claim)
 {
+	if (claim->held)
+		return abuse_slot_try(claim->slot, claim->id,
+				      ABUSE_CLAIMED_HELD, ABUSE_FREE);
 	return abuse_slot_try(claim->slot, claim->id, ABUSE_CLAIMED_PENDING,
 			      ABUSE_FREE);
-}
-
-static bool free_held(struct abuse_slot *slot, u64 id)
-{
-	return abuse_slot_try(slot, id, ABUSE_CLAIMED_HELD, ABUSE_FREE);
 }
 
 /* Ends a claimed request. False: it was doomed, and ended with EIO instead. */
 bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 {
-	struct abuse_slot *slot = claim->slot;
-	struct request *rq = slot->rq;
-	bool counted = slot->counted;
+	struct leaving it = leaving(claim->slot);
 
-	if (claim->held ? free_held(slot, claim->id) : free_pending(claim)) {
-		end_claimed(rq, error, counted, claim->tally);
+	if (free_claimed(claim)) {
+		end_answered(claim->tally, &it, error);
 		return true;
 	}
-	abuse_end_doomed(claim->srv->dev, slot);
+	abuse_end_doomed(claim->srv->dev, claim->slot);
 	return false;
 }
 
@@ -86,23 +95,37 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 
 static bool reply_is_valid(const struct abuse_reply *reply, u32 op)
 {
+	if (likely(!(reply->reserved | reply->flags | reply->result)))
+		return true;
 	if (reply->reserved || (reply->flags & ~ABUSE_REPLY_ZERO))
 		return false;
 	if ((reply->flags & ABUSE_REPLY_ZERO) && op != ABUSE_OP_READ)
 		return false;
-	return !reply->result || !abuse_result_check(op, reply->result);
+	return !abuse_result_check(op, reply->result);
 }
 
-static noinline int refuse(struct abuse_claim claim)
+static noinline int refuse(struct abuse_server *srv, struct abuse_slot *slot,
+			   u64 id)
 {
+	struct abuse_claim claim = {
+		.srv = srv, .id = id, .held = true, .slot = slot,
+	};
+
 	return abuse_unclaim(&claim) ? -EINVAL : -ESTALE;
 }
 
 /* From the beginning and as often as it takes: some of the memory is not there. */
-static noinline int copy_read(struct abuse_claim claim, void __user *from)
+static noinline int copy_read(struct abuse_server *srv, struct abuse_slot *slot,
+			      const struct abuse_reply *reply,
+			      struct abuse_tally *tally)
 {
+	struct abuse_claim claim = {
+		.srv = srv, .id = reply->id, .held = true, .slot = slot,
+		.tally = tally,
+	};
 	struct iovec iov = {
-		.iov_base = from, .iov_len = blk_rq_bytes(claim.slot->rq),
+		.iov_base = abuse_user_ptr(reply->address),
+		.iov_len = blk_rq_bytes(slot->rq),
 	};
 	struct abuse_copy copy;
 	int err;
@@ -119,13 +142,8 @@ static __always_inline int answer_one(struct abuse_server *srv,
 				      struct abuse_tally *tally)
 {
 	struct abuse_slot *slot = abuse_claim_held(srv, reply->id);
-	struct abuse_claim claim = {
-		.srv = srv, .id = reply->id, .held = true, .slot = slot,
-		.tally = tally,
-	};
-	void __user *from = abuse_user_ptr(reply->address);
 	struct request *rq;
-	bool counted;
+	struct leaving it;
 	u32 op;
 	int err;
 
@@ -134,24 +152,25 @@ static __always_inline int answer_one(struct abuse_server *srv,
 	rq = slot->rq;
 	op = abuse_rq_op(rq);
 	if (!reply_is_valid(reply, op))
-		return refuse(claim);
+		return refuse(srv, slot, reply->id);
 
 	if (op == ABUSE_OP_READ && !reply->result) {
 		if (reply->flags & ABUSE_REPLY_ZERO) {
 			abuse_copy_zero(rq);
-		} else if (!abuse_copy_whole(rq, from, false)) {
-			err = copy_read(claim, from);
+		} else if (!abuse_copy_whole(rq, abuse_user_ptr(reply->address),
+					     false)) {
+			err = copy_read(srv, slot, reply, tally);
 			if (err)
 				return err;
 		}
 	}
 	trace_abuse_answered(srv->dev, slot, reply->result);
-	counted = slot->counted;
-	if (!free_held(slot, reply->id)) {
+	it = leaving(slot);
+	if (!abuse_slot_try(slot, reply->id, ABUSE_CLAIMED_HELD, ABUSE_FREE)) {
 		abuse_end_doomed(srv->dev, slot);
 		return -ESTALE;
 	}
-	end_claimed(rq, reply->result, counted, tally);
+	end_answered(tally, &it, reply->result);
 	return 0;
 }
 

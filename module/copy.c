@@ -110,32 +110,52 @@ bool abuse_copy_some(struct abuse_copy *copy, struct request *rq)
 	return copy->done == copy->len;
 }
 
+/* What was missed of a piece, all of which one mapping shows. */
+static __always_inline size_t copy_mapped(const struct bio_vec *bv,
+					  void __user *user, bool to_server)
+{
+	void *at = kmap_local_page(bv->bv_page) + bv->bv_offset;
+	size_t missed;
+
+	missed = to_server ? raw_copy_to_user(user, at, bv->bv_len) :
+			     raw_copy_from_user(at, user, bv->bv_len);
+	kunmap_local(at);
+	if (!to_server)
+		flush_dcache_page(bv->bv_page);
+	return missed;
+}
+
+static size_t copy_pieces(struct request *rq, void __user *user, bool to_server)
+{
+	struct req_iterator iter;
+	size_t missed = 0;
+	struct bio_vec bv;
+
+	abuse_rq_for_each_piece(bv, rq, iter) {
+		missed = copy_mapped(&bv, user, to_server);
+		if (missed)
+			break;
+		user += bv.bv_len;
+	}
+	return missed;
+}
+
 /*
  * All of it from or to one piece of the server's memory, the short way. False: some
  * was not there, and none counts; abuse_copy_some() and its like do it then.
  */
 bool abuse_copy_whole(struct request *rq, void __user *user, bool to_server)
 {
-	struct req_iterator iter;
-	size_t missed = 0;
-	struct bio_vec bv;
-	void *at;
+	struct bio_vec bv = req_bvec(rq);
+	size_t missed;
 
 	if (!access_ok(user, blk_rq_bytes(rq)))
 		return false;
 	pagefault_disable();
-	abuse_rq_for_each_piece(bv, rq, iter) {
-		at = kmap_local_page(bv.bv_page);
-		missed = to_server ?
-			 raw_copy_to_user(user, at + bv.bv_offset, bv.bv_len) :
-			 raw_copy_from_user(at + bv.bv_offset, user, bv.bv_len);
-		kunmap_local(at);
-		if (!to_server)
-			flush_dcache_page(bv.bv_page);
-		if (missed)
-			break;
-		user += bv.bv_len;
-	}
+	if (abuse_is_one_piece(&bv) && bv.bv_len == blk_rq_bytes(rq))
+		missed = copy_mapped(&bv, user, to_server);
+	else
+		missed = copy_pieces(rq, user, to_server);
 	pagefault_enable();
 	return !missed;
 }

@@ -71,6 +71,18 @@ static int check(struct abuse_server *srv, const struct abuse_queue *queue)
 	return 0;
 }
 
+/* Is there something for abuse_fetch() to return? A hint, without a lock. */
+static __always_inline bool has_news(const struct abuse_server *srv,
+				     const struct abuse_queue *home)
+{
+	const struct abuse_device *dev = srv->dev;
+
+	return !list_empty(&home->pending) ||
+	       (dev->hw_queues > 1 && abuse_any_pending(dev)) ||
+	       READ_ONCE(dev->state) != ABUSE_S_UP ||
+	       READ_ONCE(dev->epoch) != READ_ONCE(srv->epoch);
+}
+
 /* Gives a WRITE its place in the buffer; false: it has none. */
 static bool place_payload(struct abuse_wish *wish, struct abuse_request *out)
 {
@@ -157,16 +169,6 @@ static u32 first_queue(const struct abuse_device *dev)
 	return turn / ABUSE_TURNS_AT_HOME % dev->hw_queues;
 }
 
-/* Is there something for abuse_fetch() to return? A hint, without a lock. */
-static bool has_news(const struct abuse_server *srv)
-{
-	const struct abuse_device *dev = srv->dev;
-
-	return abuse_any_pending(dev) ||
-	       READ_ONCE(dev->state) != ABUSE_S_UP ||
-	       READ_ONCE(dev->epoch) != READ_ONCE(srv->epoch);
-}
-
 /* Of the first queue that has something. */
 static int fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
 		       struct abuse_request *requests, unsigned int max)
@@ -175,12 +177,9 @@ static int fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
 	u32 i, at = dev->hw_queues > 1 ? first_queue(dev) : 0;
 	struct abuse_queue *queue = &dev->queues[at];
 	unsigned int wanted = wish->left;
-	int n = 0;
+	int n;
 
-	if (!list_empty(&queue->pending) || has_news(srv))
-		n = fetch_from(srv, queue, wish, requests, max);
-	else
-		abuse_device_is_seen(dev);
+	n = fetch_from(srv, queue, wish, requests, max);
 	for (i = 1; !n && i < dev->hw_queues; i++) {
 		if (++at == dev->hw_queues)
 			at = 0;
@@ -207,6 +206,12 @@ static int fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
 int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
 		struct abuse_request *requests, unsigned int max)
 {
+	/* Most calls find out that there is nothing more: without a lock. */
+	if (!has_news(srv, abuse_queue_at_home(srv->dev))) {
+		abuse_device_is_seen(srv->dev);
+		wish->left = 0;
+		return 0;
+	}
 	if (wish->queue)
 		return fetch_from(srv, wish->queue, wish, requests, max);
 	return fetch_first(srv, wish, requests, max);
@@ -232,7 +237,7 @@ static bool spin_for_news(const struct abuse_server *srv,
 	bool found = false;
 
 	atomic_inc(&home->nr_spinning);
-	while (!(found = has_news(srv)) && local_clock() < end) {
+	while (!(found = has_news(srv, home)) && local_clock() < end) {
 		if (need_resched() || signal_pending(current))
 			break;
 		cpu_relax();
@@ -267,7 +272,7 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 	for (;;) {
 		prepare_to_wait_exclusive(&home->fetch_wait, &wait,
 					  TASK_INTERRUPTIBLE);
-		if (has_news(srv)) {
+		if (has_news(srv, home)) {
 			err = 0;
 			break;
 		}
@@ -283,7 +288,7 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 	}
 	finish_wait(&home->fetch_wait, &wait);
 	/* A wake-up that came as we gave up belongs to the next. */
-	if (err && has_news(srv))
+	if (err && has_news(srv, home))
 		abuse_wake_one(srv->dev, home);
 	return err;
 }

@@ -228,7 +228,7 @@ void abuse_fail_beyond(struct abuse_device *dev, sector_t end)
 
 static bool wants_old(const struct abuse_slot *slot, const struct sweep *sweep)
 {
-	return slot->queued_ns <= sweep->before_ns;
+	return abuse_queued_ns(slot) <= sweep->before_ns;
 }
 
 /* Since when the oldest request waits; now, if there is none. A hint. */
@@ -243,7 +243,7 @@ static u64 oldest(const struct abuse_device *dev, u64 now, bool *any)
 		    ABUSE_FREE)
 			continue;
 		*any = true;
-		since = min(since, READ_ONCE(dev->slots[i].queued_ns));
+		since = min(since, abuse_queued_ns(&dev->slots[i]));
 	}
 	return since;
 }

@@ -106,7 +106,7 @@ static struct snapshot look(struct abuse_device *dev)
 		default:
 			t.queued++;
 		}
-		oldest = min(oldest, READ_ONCE(dev->slots[i].queued_ns));
+		oldest = min(oldest, abuse_queued_ns(&dev->slots[i]));
 	}
 	t.oldest_ms = div_u64(now - oldest, NSEC_PER_MSEC);
 	return t;

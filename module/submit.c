@@ -78,7 +78,7 @@ static __always_inline void enqueue(struct abuse_device *dev,
 	slot->rq = rq;
 	slot->holder = NULL;
 	slot->handed = 0;
-	slot->queued_ns = abuse_tick_ns();
+	slot->queued = get_jiffies_64();
 	slot->seq = queue->seq++;
 	slot->in_backlog = false;
 	slot->counted = has_limit && list_empty(&queue->backlog) &&
