@@ -108,7 +108,7 @@ struct abuse_slot {
 	u64 seq;			/* order of arrival in its queue */
 	u64 queued;			/* when, in ticks; for age and time-out */
 	unsigned int handed;		/* live descriptors GET_BIO gave it to */
-	u16 queue;			/* for good */
+	u16 cpu;			/* where it was submitted */
 	bool in_backlog;		/* beyond the queue limit */
 	bool counted;			/* one of dev->nr_counted */
 };
@@ -305,7 +305,7 @@ static inline bool abuse_rq_ends_beyond(const struct request *rq, sector_t end)
 static inline struct abuse_queue *abuse_queue_of(const struct abuse_device *dev,
 						 const struct abuse_slot *slot)
 {
-	return &dev->queues[slot->queue];
+	return &dev->queues[(u32)(slot - dev->slots) / dev->depth];
 }
 
 /* One more within the limit, if there is room for it. */
@@ -360,6 +360,8 @@ struct abuse_tally {
 	unsigned int served;
 	unsigned int failed;
 	unsigned int counted;	/* of these, within the queue limit */
+	unsigned int nr_batch;
+	int cpu;		/* where all of the batch were submitted, or -1 */
 	struct io_comp_batch batch;	/* no slot names these any more */
 };
 

@@ -138,12 +138,10 @@ static void set_state(struct abuse_device *dev, u32 state)
 }
 
 /* Once it is known how many queues of what depth there are. */
-static void number_slots(struct abuse_device *dev)
+static void share_slots(struct abuse_device *dev)
 {
 	u32 i;
 
-	for (i = 0; i < dev->nr_slots; i++)
-		dev->slots[i].queue = i / dev->depth;
 	for (i = 0; i < dev->hw_queues; i++)
 		dev->queues[i].slots = &dev->slots[i * dev->depth];
 }
@@ -160,7 +158,7 @@ int abuse_device_start(struct abuse_device *dev)
 	err = abuse_disk_create(dev);
 	if (err)
 		goto out_unlock;
-	number_slots(dev);
+	share_slots(dev);
 	err = add_node(dev);
 	if (err)
 		goto out_disk;

@@ -80,6 +80,7 @@ static __always_inline void enqueue(struct abuse_device *dev,
 	slot->handed = 0;
 	slot->queued = get_jiffies_64();
 	slot->seq = queue->seq++;
+	slot->cpu = raw_smp_processor_id();
 	slot->in_backlog = false;
 	slot->counted = has_limit && list_empty(&queue->backlog) &&
 			abuse_count_one(dev);
