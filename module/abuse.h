@@ -33,9 +33,10 @@
  * The state lives in one word per slot together with the generation, which
  * changes when a request arrives and when a held one returns to the queue: an id
  * is generation and slot, and names one hand-out. Every move is one
- * abuse_slot_move() (request.c), which refuses a move from any other state
- * than the caller saw. Moves from and to pending are made under the lock of the
- * slot's queue; a slot's other fields belong to whoever made the last move.
+ * abuse_slot_move() (request.c) or its short form below, which refuses a move from
+ * any other state than the caller saw. Moves from and to pending are made under the
+ * lock of the slot's queue, so that nobody else can make them; a slot's other
+ * fields belong to whoever made the last move.
  *
  * Queues: each hardware queue has its own list, lock and sleeping servers. A server
  * looks first at the queue of the processor it runs on, then at all others.
@@ -78,11 +79,13 @@
 #include <linux/blkdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/percpu.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
@@ -109,11 +112,11 @@ struct abuse_slot {
 	atomic64_t word;
 	struct request *rq;
 	struct abuse_server *holder;	/* while held */
-	struct list_head node;		/* pending or backlog */
+	struct list_head node;		/* of pending or backlog, else stale */
 	u64 seq;			/* order of arrival in its queue */
-	u64 queued_ns;			/* monotonic; for age and time-out */
+	u64 queued;			/* when, in ticks; for age and time-out */
 	unsigned int handed;		/* live descriptors GET_BIO gave it to */
-	u16 queue;			/* for good */
+	u16 cpu;			/* where it was submitted */
 	bool in_backlog;		/* beyond the queue limit */
 	bool counted;			/* one of dev->nr_counted */
 };
@@ -121,6 +124,7 @@ struct abuse_slot {
 /* One per hardware queue. */
 struct abuse_queue {
 	spinlock_t lock;
+	struct abuse_slot *slots;	/* by tag; of dev->slots */
 	struct list_head pending;	/* within the limit, nobody's */
 	struct list_head backlog;	/* beyond the limit, FIFO */
 	u64 seq;
@@ -212,6 +216,17 @@ struct abuse_target {
 	unsigned int block_mask;	/* direct I/O: alignment - 1 */
 };
 
+/* Age and time-out of requests go by the tick, which costs nothing to read. */
+static inline u64 abuse_tick_ns(void)
+{
+	return jiffies64_to_nsecs(get_jiffies_64());
+}
+
+static inline u64 abuse_queued_ns(const struct abuse_slot *slot)
+{
+	return jiffies64_to_nsecs(READ_ONCE(slot->queued));
+}
+
 /* ---- request.c: one request's state ------------------------------------ */
 
 static inline enum abuse_slot_state abuse_word_state(u64 word)
@@ -224,29 +239,112 @@ static inline u64 abuse_slot_word(const struct abuse_slot *slot)
 	return atomic64_read_acquire(&slot->word);
 }
 
+/* The word of the slot that an id names, in that state. */
+static inline u64 abuse_id_word(u64 id, enum abuse_slot_state state)
+{
+	return id >> ABUSE_SLOT_BITS << ABUSE_STATE_BITS | state;
+}
+
+/* Where an id points, whether it still names anything or not; or NULL. */
+static inline struct abuse_slot *abuse_slot_at(const struct abuse_device *dev,
+					       u64 id)
+{
+	u32 index = id & ((1U << ABUSE_SLOT_BITS) - 1);
+
+	if (index >= dev->nr_slots)
+		return NULL;
+	return &dev->slots[array_index_nospec(index, dev->nr_slots)];
+}
+
+static inline u64 abuse_slot_id(const struct abuse_device *dev,
+				const struct abuse_slot *slot)
+{
+	return abuse_slot_word(slot) >> ABUSE_STATE_BITS << ABUSE_SLOT_BITS |
+	       (slot - dev->slots);
+}
+
 bool abuse_slot_move(struct abuse_slot *slot, u64 seen,
 		     enum abuse_slot_state to);
 void abuse_slot_move_sure(struct abuse_slot *slot, enum abuse_slot_state to);
-u64 abuse_slot_id(const struct abuse_device *dev, const struct abuse_slot *slot);
+
+/*
+ * The same where both states stand in the source, in line: an illegal move does
+ * not compile. For the first it is a move that may come too late, as
+ * abuse_slot_move(), for the second one as abuse_slot_move_sure().
+ */
+static __always_inline bool abuse_slot_try(struct abuse_slot *slot, u64 id,
+					   enum abuse_slot_state from,
+					   enum abuse_slot_state to)
+{
+	u64 seen = abuse_id_word(id, from);
+
+	BUILD_BUG_ON(!abuse_move_is_legal(from, to) ||
+		     abuse_move_starts_generation(from, to));
+	return atomic64_cmpxchg(&slot->word, seen, abuse_id_word(id, to)) == seen;
+}
+
+static __always_inline void abuse_slot_step(struct abuse_slot *slot,
+					    enum abuse_slot_state from,
+					    enum abuse_slot_state to)
+{
+	u64 word = atomic64_read(&slot->word);
+
+	BUILD_BUG_ON(!abuse_move_is_legal(from, to));
+	WARN_ON_ONCE(abuse_word_state(word) != from);
+	word = word - from + to;
+	if (abuse_move_starts_generation(from, to))
+		word += 1ULL << ABUSE_STATE_BITS;
+	atomic64_set_release(&slot->word, word);
+}
+
 struct abuse_slot *abuse_slot_find(const struct abuse_device *dev, u64 id,
 				   u64 *word);
-struct abuse_slot *abuse_slot_of(const struct abuse_device *dev,
-				 struct request *rq);
-u32 abuse_rq_op(const struct request *rq);
-u32 abuse_rq_flags(const struct request *rq);
-bool abuse_rq_ends_beyond(const struct request *rq, sector_t end);
+
+static __always_inline u32 abuse_rq_op(const struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		return ABUSE_OP_READ;
+	case REQ_OP_WRITE:
+		return ABUSE_OP_WRITE;
+	case REQ_OP_FLUSH:
+		return ABUSE_OP_FLUSH;
+	case REQ_OP_DISCARD:
+		return ABUSE_OP_DISCARD;
+	case REQ_OP_WRITE_ZEROES:
+		return ABUSE_OP_WRITE_ZEROES;
+	default:
+		return ~0U;
+	}
+}
+
+/* A flush has no place on the disk. */
+static inline bool abuse_rq_ends_beyond(const struct request *rq, sector_t end)
+{
+	return blk_rq_sectors(rq) && blk_rq_pos(rq) + blk_rq_sectors(rq) > end;
+}
 
 /* ---- queue.c: lists of requests, and the servers that sleep on them -------- */
 
 static inline struct abuse_queue *abuse_queue_of(const struct abuse_device *dev,
 						 const struct abuse_slot *slot)
 {
-	return &dev->queues[slot->queue];
+	return &dev->queues[(u32)(slot - dev->slots) / dev->depth];
+}
+
+/* One more within the limit, if there is room for it. */
+static inline bool abuse_count_one(struct abuse_device *dev)
+{
+	if (atomic_inc_return(&dev->nr_counted) <= READ_ONCE(dev->queue_limit))
+		return true;
+	atomic_dec(&dev->nr_counted);
+	return false;
 }
 
 int abuse_queues_alloc(struct abuse_device *dev);
 void abuse_queues_free(struct abuse_device *dev);
-void abuse_queue_tail(struct abuse_device *dev, struct abuse_slot *slot);
+void abuse_queue_backlog(struct abuse_device *dev, struct abuse_queue *queue,
+			 struct abuse_slot *slot);
 void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot);
 void abuse_queue_take(struct abuse_device *dev, struct abuse_slot *slot);
 void abuse_queues_settle(struct abuse_device *dev);
@@ -263,8 +361,16 @@ extern const struct blk_mq_ops abuse_mq_ops;
 
 /* ---- fetch.c: requests are handed out ----------------------------------- */
 
-int abuse_fetch(struct abuse_server *srv, struct abuse_request *requests,
-		unsigned int max, u64 buffer_size);
+/* What one call asks for, and how far it has come. */
+struct abuse_wish {
+	unsigned int left;		/* how many more; 0 = go no further */
+	u64 buffer_size;		/* 0 = payloads are not wanted */
+	u64 used;			/* of it */
+	struct abuse_queue *queue;	/* of what it was given, or NULL */
+};
+
+int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
+		struct abuse_request *requests, unsigned int max);
 int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns);
 
 /* ---- claim.c: one call has a request to itself ----------------------------- */
@@ -278,6 +384,8 @@ struct abuse_tally {
 	unsigned int served;
 	unsigned int failed;
 	unsigned int counted;	/* of these, within the queue limit */
+	unsigned int nr_batch;
+	int cpu;		/* where all of the batch were submitted, or -1 */
 	struct io_comp_batch batch;	/* no slot names these any more */
 };
 
@@ -291,19 +399,32 @@ struct abuse_claim {
 
 struct abuse_copy;
 
+/* Takes the request that srv holds under this id; NULL: it does not, or no more. */
+static inline struct abuse_slot *abuse_claim_held(const struct abuse_server *srv,
+						  u64 id)
+{
+	struct abuse_slot *slot = abuse_slot_at(srv->dev, id);
+
+	if (!slot || abuse_slot_word(slot) != abuse_id_word(id, ABUSE_HELD) ||
+	    READ_ONCE(slot->holder) != srv ||
+	    !abuse_slot_try(slot, id, ABUSE_HELD, ABUSE_CLAIMED_HELD))
+		return NULL;
+	return slot;
+}
+
 struct abuse_slot *abuse_claim_find(const struct abuse_claim *claim);
 int abuse_check_pending(const struct abuse_claim *claim,
 			const struct abuse_slot *slot);
 int abuse_claim(struct abuse_claim *claim);
 bool abuse_unclaim(struct abuse_claim *claim);
 int abuse_claim_copy(struct abuse_claim *claim, struct abuse_copy *copy);
-bool abuse_claim_end(struct abuse_claim *claim, u32 error);
-bool abuse_claim_redirect(struct abuse_claim *claim);
+void abuse_end_doomed(struct abuse_device *dev, struct abuse_slot *slot);
 
 /* ---- complete.c: a request is answered ----------------------------------- */
 
-int abuse_reply(struct abuse_server *srv, const struct abuse_reply *reply,
-		struct abuse_tally *tally);
+unsigned int abuse_answer(struct abuse_server *srv,
+			  struct abuse_reply *replies, unsigned int n);
+bool abuse_claim_end(struct abuse_claim *claim, u32 error);
 int abuse_take_payload(struct abuse_server *srv, u64 id, void __user *to,
 		       size_t len);
 void abuse_end(struct request *rq, u32 error);
@@ -311,7 +432,8 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally);
 
 /* ---- redirect.c: a file answers ------------------------------------------- */
 
-int abuse_redirect(struct abuse_claim *claim, u32 file, u64 pos);
+int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
+		   const struct abuse_reply *reply);
 bool abuse_any_redirected(const struct abuse_device *dev);
 int abuse_redirect_start(struct abuse_device *dev);
 void abuse_redirect_stop(struct abuse_device *dev);
@@ -328,10 +450,9 @@ void abuse_target_put(struct abuse_target *target);
 
 /* Progress through one request's payload. */
 struct abuse_copy {
-	const struct iovec *iov;	/* the server's pieces */
-	unsigned int nr_iov;
-	unsigned int at;		/* the next one */
-	size_t skip;			/* bytes of it that are done */
+	struct iovec piece;		/* what is left of the server's */
+	const struct iovec *next;	/* those after it */
+	const struct iovec *end;
 	bool to_server;
 	size_t len;
 	size_t done;
@@ -343,6 +464,7 @@ void __user *abuse_user_ptr(u64 address);
 int abuse_copy_init(struct abuse_copy *copy, bool to_server,
 		    const struct iovec *iov, unsigned int nr_iov);
 bool abuse_copy_some(struct abuse_copy *copy, struct request *rq);
+bool abuse_copy_whole(struct request *rq, void __user *user, bool to_server);
 int abuse_copy_fault_in(struct abuse_copy *copy);
 void abuse_copy_zero(struct request *rq);
 

@@ -9,16 +9,8 @@
 
 static int claim_held(struct abuse_claim *claim)
 {
-	struct abuse_slot *slot;
-	u64 word;
-
-	slot = abuse_slot_find(claim->srv->dev, claim->id, &word);
-	if (!slot || abuse_word_state(word) != ABUSE_HELD ||
-	    READ_ONCE(slot->holder) != claim->srv ||
-	    !abuse_slot_move(slot, word, ABUSE_CLAIMED_HELD))
-		return -ESTALE;
-	claim->slot = slot;
-	return 0;
+	claim->slot = abuse_claim_held(claim->srv, claim->id);
+	return claim->slot ? 0 : -ESTALE;
 }
 
 /* The slot that claim->id names at this moment, or NULL. */
@@ -65,8 +57,8 @@ static int claim_pending(struct abuse_claim *claim)
 	spin_lock(&queue->lock);
 	err = abuse_check_pending(claim, slot);
 	if (!err) {
-		list_del_init(&slot->node);
-		abuse_slot_move_sure(slot, ABUSE_CLAIMED_PENDING);
+		list_del(&slot->node);
+		abuse_slot_step(slot, ABUSE_PENDING, ABUSE_CLAIMED_PENDING);
 		claim->slot = slot;
 	}
 	spin_unlock(&queue->lock);
@@ -84,8 +76,8 @@ int abuse_claim(struct abuse_claim *claim)
 	return claim->held ? claim_held(claim) : claim_pending(claim);
 }
 
-/* Its claimer came to give it back: nobody wants it any more. */
-static void end_doomed(struct abuse_device *dev, struct abuse_slot *slot)
+/* Its claimer came to end it or to give it back: nobody wants it any more. */
+void abuse_end_doomed(struct abuse_device *dev, struct abuse_slot *slot)
 {
 	struct abuse_tally tally = { .failed = 1, .counted = slot->counted };
 	struct request *rq = slot->rq;
@@ -102,8 +94,8 @@ bool abuse_unclaim(struct abuse_claim *claim)
 {
 	struct abuse_device *dev = claim->srv->dev;
 	struct abuse_slot *slot = claim->slot;
-	struct abuse_queue *queue = abuse_queue_of(dev, slot);
 	u64 word = abuse_slot_word(slot);
+	struct abuse_queue *queue;
 	bool back = false;
 
 	claim->slot = NULL;
@@ -112,6 +104,7 @@ bool abuse_unclaim(struct abuse_claim *claim)
 		back = abuse_slot_move(slot, word, ABUSE_HELD);
 		break;
 	case ABUSE_CLAIMED_PENDING:
+		queue = abuse_queue_of(dev, slot);
 		spin_lock(&queue->lock);
 		back = abuse_slot_move(slot, word, ABUSE_PENDING);
 		if (back)
@@ -124,7 +117,7 @@ bool abuse_unclaim(struct abuse_claim *claim)
 		break;
 	}
 	if (!back)
-		end_doomed(dev, slot);
+		abuse_end_doomed(dev, slot);
 	return back;
 }
 
@@ -149,43 +142,4 @@ int abuse_claim_copy(struct abuse_claim *claim, struct abuse_copy *copy)
 			return err;
 	}
 	return 0;
-}
-
-/* Ends a claimed request. False: it was doomed, and ended with EIO instead. */
-bool abuse_claim_end(struct abuse_claim *claim, u32 error)
-{
-	struct abuse_slot *slot = claim->slot;
-	u64 word = abuse_slot_word(slot);
-	struct request *rq = slot->rq;
-	bool counted = slot->counted;
-
-	claim->slot = NULL;
-	if (abuse_word_state(word) == ABUSE_DOOMED ||
-	    !abuse_slot_move(slot, word, ABUSE_FREE)) {
-		end_doomed(claim->srv->dev, slot);
-		return false;
-	}
-	if (error || !blk_mq_add_to_batch(rq, &claim->tally->batch, false,
-					  blk_mq_end_request_batch))
-		abuse_end(rq, error);
-	claim->tally->counted += counted;
-	if (error)
-		claim->tally->failed++;
-	else
-		claim->tally->served++;
-	return true;
-}
-
-/* Gives a claimed request to a file. False: it was doomed, and is ended. */
-bool abuse_claim_redirect(struct abuse_claim *claim)
-{
-	struct abuse_slot *slot = claim->slot;
-	u64 word = abuse_slot_word(slot);
-
-	claim->slot = NULL;
-	if (abuse_word_state(word) == ABUSE_CLAIMED_HELD &&
-	    abuse_slot_move(slot, word, ABUSE_REDIRECTED))
-		return true;
-	end_doomed(claim->srv->dev, slot);
-	return false;
 }

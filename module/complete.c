@@ -4,6 +4,8 @@
  * checked, its bytes are copied, and the request ends. Knows nothing of the
  * pending list.
  */
+#include <linux/smp.h>
+
 #include "abuse.h"
 #include "trace.h"
 
@@ -19,12 +21,67 @@ void abuse_end(struct request *rq, u32 error)
 	local_bh_enable();
 }
 
-static void end_batch(struct io_comp_batch *batch)
+/*
+ * A batch on its way to the processor that submitted it, which has its requests in
+ * its caches and frees what it allocated: for so many that is worth an interrupt.
+ * One at a time: meanwhile others end theirs where they are.
+ */
+#define ABUSE_WORTH_A_CALL	8
+
+struct far_batch {
+	unsigned long taken;	/* bit 0 */
+	call_single_data_t call;
+	struct io_comp_batch batch;
+};
+
+static DEFINE_PER_CPU(struct far_batch, far_batches);
+
+static void end_far(void *info)
 {
-	if (!batch->complete)
+	struct far_batch *far = info;
+	struct io_comp_batch batch = far->batch;
+
+	/* With its last request the device, and the module, may go. */
+	clear_bit_unlock(0, &far->taken);
+	batch.complete(&batch);
+}
+
+/* The requests of the batch have not ended: the disk is there. */
+static bool is_worth_a_call(const struct abuse_device *dev,
+			    const struct abuse_tally *tally)
+{
+	return tally->nr_batch >= ABUSE_WORTH_A_CALL && tally->cpu >= 0 &&
+	       tally->cpu != raw_smp_processor_id() &&
+	       !IS_ENABLED(CONFIG_PREEMPT_RT) &&
+	       test_bit(QUEUE_FLAG_SAME_COMP, &dev->disk->queue->queue_flags);
+}
+
+/* False: it is the caller's to end. */
+static bool send_batch(const struct abuse_tally *tally)
+{
+	struct far_batch *far = per_cpu_ptr(&far_batches, tally->cpu);
+
+	if (test_and_set_bit_lock(0, &far->taken))
+		return false;
+	far->batch = tally->batch;
+	far->call.func = end_far;
+	far->call.info = far;
+	/* The processor has gone offline. */
+	if (smp_call_function_single_async(tally->cpu, &far->call)) {
+		clear_bit_unlock(0, &far->taken);
+		return false;
+	}
+	return true;
+}
+
+/* Bottom halves are off for the reason that abuse_end() has. */
+static void end_batch(const struct abuse_device *dev, struct abuse_tally *tally)
+{
+	if (!tally->nr_batch)
 		return;
 	local_bh_disable();
-	batch->complete(batch);
+	if (!is_worth_a_call(dev, tally) || !send_batch(tally))
+		tally->batch.complete(&tally->batch);
 	local_bh_enable();
 }
 
@@ -33,7 +90,7 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 {
 	if (!tally->served && !tally->failed)
 		return;
-	end_batch(&tally->batch);
+	end_batch(dev, tally);
 	abuse_count(dev, served, tally->served);
 	if (tally->failed)
 		abuse_count(dev, errors, tally->failed);
@@ -42,8 +99,67 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 	memset(tally, 0, sizeof(*tally));
 }
 
+/* What a slot that is about to be free says of its request. */
+struct leaving {
+	struct request *rq;
+	int cpu;
+	bool counted;
+};
+
+static __always_inline struct leaving leaving(const struct abuse_slot *slot)
+{
+	return (struct leaving) {
+		.rq = slot->rq, .cpu = slot->cpu, .counted = slot->counted,
+	};
+}
+
+static __always_inline void end_answered(struct abuse_tally *tally,
+					 const struct leaving *it, u32 error)
+{
+	tally->counted += it->counted;
+	if (error)
+		tally->failed++;
+	else
+		tally->served++;
+	if (error || !blk_mq_add_to_batch(it->rq, &tally->batch, false,
+					  blk_mq_end_request_batch)) {
+		abuse_end(it->rq, error);
+		return;
+	}
+	if (tally->nr_batch++ && tally->cpu != it->cpu)
+		tally->cpu = -1;
+	else
+		tally->cpu = it->cpu;
+}
+
+static bool free_claimed(const struct abuse_claim *claim)
+{
+	if (claim->held)
+		return abuse_slot_try(claim->slot, claim->id,
+				      ABUSE_CLAIMED_HELD, ABUSE_FREE);
+	return abuse_slot_try(claim->slot, claim->id, ABUSE_CLAIMED_PENDING,
+			      ABUSE_FREE);
+}
+
+/* Ends a claimed request. False: it was doomed, and ended with EIO instead. */
+bool abuse_claim_end(struct abuse_claim *claim, u32 error)
+{
+	struct leaving it = leaving(claim->slot);
+
+	if (free_claimed(claim)) {
+		end_answered(claim->tally, &it, error);
+		return true;
+	}
+	abuse_end_doomed(claim->srv->dev, claim->slot);
+	return false;
+}
+
+/* ---- one reply ------------------------------------------------------------ */
+
 static bool reply_is_valid(const struct abuse_reply *reply, u32 op)
 {
+	if (likely(!(reply->reserved | reply->flags | reply->result)))
+		return true;
 	if (reply->flags == ABUSE_REPLY_REDIRECT)
 		return !reply->result;
 	if (reply->reserved || (reply->flags & ~ABUSE_REPLY_ZERO))
@@ -53,56 +169,99 @@ static bool reply_is_valid(const struct abuse_reply *reply, u32 op)
 	return !abuse_result_check(op, reply->result);
 }
 
-static int copy_read(struct abuse_claim *claim, u64 address)
+static noinline int refuse(struct abuse_server *srv, struct abuse_slot *slot,
+			   u64 id)
 {
+	struct abuse_claim claim = {
+		.srv = srv, .id = id, .held = true, .slot = slot,
+	};
+
+	return abuse_unclaim(&claim) ? -EINVAL : -ESTALE;
+}
+
+/* From the beginning and as often as it takes: some of the memory is not there. */
+static noinline int copy_read(struct abuse_server *srv, struct abuse_slot *slot,
+			      const struct abuse_reply *reply,
+			      struct abuse_tally *tally)
+{
+	struct abuse_claim claim = {
+		.srv = srv, .id = reply->id, .held = true, .slot = slot,
+		.tally = tally,
+	};
 	struct iovec iov = {
-		.iov_base = abuse_user_ptr(address),
-		.iov_len = blk_rq_bytes(claim->slot->rq),
+		.iov_base = abuse_user_ptr(reply->address),
+		.iov_len = blk_rq_bytes(slot->rq),
 	};
 	struct abuse_copy copy;
 	int err;
 
 	err = abuse_copy_init(&copy, false, &iov, 1);
-	if (err) {
-		abuse_unclaim(claim);
-		return err;
-	}
-	return abuse_claim_copy(claim, &copy);
+	if (!err)
+		return abuse_claim_copy(&claim, &copy);
+	return abuse_unclaim(&claim) ? err : -ESTALE;
 }
 
 /* 0: taken. -ESTALE: not held by us. -EINVAL, -EFAULT, -EINTR: still held. */
-int abuse_reply(struct abuse_server *srv, const struct abuse_reply *reply,
-		struct abuse_tally *tally)
+static __always_inline int answer_one(struct abuse_server *srv,
+				      const struct abuse_reply *reply,
+				      struct abuse_tally *tally)
 {
-	struct abuse_claim claim = {
-		.srv = srv, .id = reply->id, .held = true, .tally = tally,
-	};
+	struct abuse_slot *slot = abuse_claim_held(srv, reply->id);
 	struct request *rq;
+	struct leaving it;
 	u32 op;
 	int err;
 
-	err = abuse_claim(&claim);
-	if (err)
-		return err;
-	rq = claim.slot->rq;
+	if (!slot)
+		return -ESTALE;
+	rq = slot->rq;
 	op = abuse_rq_op(rq);
 	if (!reply_is_valid(reply, op))
-		return abuse_unclaim(&claim) ? -EINVAL : -ESTALE;
-	if (reply->flags & ABUSE_REPLY_REDIRECT)
-		return abuse_redirect(&claim, reply->file, reply->address);
+		return refuse(srv, slot, reply->id);
+	if (reply->flags & ABUSE_REPLY_REDIRECT) {
+		err = abuse_redirect(srv, slot, reply);
+		return err == -EINVAL ? refuse(srv, slot, reply->id) : err;
+	}
 
 	if (op == ABUSE_OP_READ && !reply->result) {
 		if (reply->flags & ABUSE_REPLY_ZERO) {
 			abuse_copy_zero(rq);
-		} else {
-			err = copy_read(&claim, reply->address);
+		} else if (!abuse_copy_whole(rq, abuse_user_ptr(reply->address),
+					     false)) {
+			err = copy_read(srv, slot, reply, tally);
 			if (err)
 				return err;
 		}
 	}
-	trace_abuse_answered(srv->dev, claim.slot, reply->result);
-	return abuse_claim_end(&claim, reply->result) ? 0 : -ESTALE;
+	trace_abuse_answered(srv->dev, slot, reply->result);
+	it = leaving(slot);
+	if (!abuse_slot_try(slot, reply->id, ABUSE_CLAIMED_HELD, ABUSE_FREE)) {
+		abuse_end_doomed(srv->dev, slot);
+		return -ESTALE;
+	}
+	end_answered(tally, &it, reply->result);
+	return 0;
 }
+
+/* Each reply on its own; what went wrong with one is its status. How many taken. */
+unsigned int abuse_answer(struct abuse_server *srv,
+			  struct abuse_reply *replies, unsigned int n)
+{
+	struct abuse_reply *reply, *end = replies + n;
+	struct abuse_tally tally = { };
+	unsigned int taken = 0;
+	int err;
+
+	for (reply = replies; reply < end; reply++) {
+		err = answer_one(srv, reply, &tally);
+		reply->status = err == -EINTR ? EFAULT : -err;
+		taken += !err;
+	}
+	abuse_settle(srv->dev, &tally);
+	return taken;
+}
+
+/* ---- a WRITE's bytes ---------------------------------------------------------- */
 
 /*
  * The bytes of a WRITE that srv holds, to the server. 0: copied, still held.
@@ -119,7 +278,7 @@ int abuse_take_payload(struct abuse_server *srv, u64 id, void __user *to,
 	err = abuse_copy_init(&copy, true, &iov, 1);
 	if (!err)
 		err = abuse_claim(&claim);
-	if (!err)
+	if (!err && !abuse_copy_whole(claim.slot->rq, to, true))
 		err = abuse_claim_copy(&claim, &copy);
 	if (err)
 		return err;

@@ -30,37 +30,37 @@ int abuse_copy_init(struct abuse_copy *copy, bool to_server,
 {
 	unsigned int i;
 
-	*copy = (struct abuse_copy) {
-		.to_server = to_server, .iov = iov, .nr_iov = nr_iov,
-	};
+	*copy = (struct abuse_copy) { .to_server = to_server };
 	for (i = 0; i < nr_iov; i++) {
 		if (!access_ok(iov[i].iov_base, iov[i].iov_len))
 			return -EFAULT;
 		copy->len += iov[i].iov_len;
 	}
+	if (nr_iov) {
+		copy->piece = iov[0];
+		copy->next = iov + 1;
+		copy->end = iov + nr_iov;
+	}
 	return 0;
 }
 
 /*
- * Between one place in kernel memory and the server's next piece; returns how many
+ * Between one place in kernel memory and the server's piece; returns how many
  * bytes. The pages are a file system's as often as a user's: what the usercopy
  * checks of slabs are there for does not hold, and addresses were checked above.
  */
 static size_t copy_piece(struct abuse_copy *copy, void *at, size_t len)
 {
-	const struct iovec *piece = &copy->iov[copy->at];
-	void __user *user = piece->iov_base + copy->skip;
-	size_t missed;
+	void __user *user = copy->piece.iov_base;
 
-	len = min(len, piece->iov_len - copy->skip);
-	missed = copy->to_server ? raw_copy_to_user(user, at, len) :
-				   raw_copy_from_user(at, user, len);
-	len -= missed;
-	copy->skip += len;
-	if (copy->skip == piece->iov_len) {
-		copy->at++;
-		copy->skip = 0;
-	}
+	len = min(len, copy->piece.iov_len);
+	if (copy->to_server)
+		len -= raw_copy_to_user(user, at, len);
+	else
+		len -= raw_copy_from_user(at, user, len);
+	copy->piece.iov_base += len;
+	copy->piece.iov_len -= len;
+	copy->done += len;
 	return len;
 }
 
@@ -69,17 +69,14 @@ static bool copy_segment(struct abuse_copy *copy, const struct bio_vec *bv,
 			 size_t skip)
 {
 	void *at = kmap_local_page(bv->bv_page) + bv->bv_offset;
-	unsigned int before;
-	size_t n;
 
-	while (skip < bv->bv_len && copy->at < copy->nr_iov) {
-		before = copy->at;
-		n = copy_piece(copy, at + skip, bv->bv_len - skip);
-		copy->done += n;
-		skip += n;
+	for (;;) {
+		skip += copy_piece(copy, at + skip, bv->bv_len - skip);
 		/* Short, and not at the end of a piece: it would fault. */
-		if (skip < bv->bv_len && copy->at == before)
+		if (skip == bv->bv_len || copy->piece.iov_len ||
+		    copy->next == copy->end)
 			break;
+		copy->piece = *copy->next++;
 	}
 	kunmap_local(at);
 	if (!copy->to_server)
@@ -113,20 +110,60 @@ bool abuse_copy_some(struct abuse_copy *copy, struct request *rq)
 	return copy->done == copy->len;
 }
 
-/* The rest of the server's piece in which the copy stopped. */
-static struct iovec stopped_in(const struct abuse_copy *copy)
+/* What was missed of a piece, all of which one mapping shows. */
+static __always_inline size_t copy_mapped(const struct bio_vec *bv,
+					  void __user *user, bool to_server)
 {
-	struct iovec rest = copy->iov[copy->at];
+	void *at = kmap_local_page(bv->bv_page) + bv->bv_offset;
+	size_t missed;
 
-	rest.iov_base += copy->skip;
-	rest.iov_len -= copy->skip;
-	return rest;
+	missed = to_server ? raw_copy_to_user(user, at, bv->bv_len) :
+			     raw_copy_from_user(at, user, bv->bv_len);
+	kunmap_local(at);
+	if (!to_server)
+		flush_dcache_page(bv->bv_page);
+	return missed;
+}
+
+static size_t copy_pieces(struct request *rq, void __user *user, bool to_server)
+{
+	struct req_iterator iter;
+	size_t missed = 0;
+	struct bio_vec bv;
+
+	abuse_rq_for_each_piece(bv, rq, iter) {
+		missed = copy_mapped(&bv, user, to_server);
+		if (missed)
+			break;
+		user += bv.bv_len;
+	}
+	return missed;
+}
+
+/*
+ * All of it from or to one piece of the server's memory, the short way. False: some
+ * was not there, and none counts; abuse_copy_some() and its like do it then.
+ */
+bool abuse_copy_whole(struct request *rq, void __user *user, bool to_server)
+{
+	struct bio_vec bv = req_bvec(rq);
+	size_t missed;
+
+	if (!access_ok(user, blk_rq_bytes(rq)))
+		return false;
+	pagefault_disable();
+	if (abuse_is_one_piece(&bv) && bv.bv_len == blk_rq_bytes(rq))
+		missed = copy_mapped(&bv, user, to_server);
+	else
+		missed = copy_pieces(rq, user, to_server);
+	pagefault_enable();
+	return !missed;
 }
 
 /* May sleep for ever, killably (-EINTR): the caller holds no claim, no lock. */
 int abuse_copy_fault_in(struct abuse_copy *copy)
 {
-	struct iovec rest = stopped_in(copy);
+	struct iovec rest = copy->piece;
 	size_t left;
 
 	if (copy->done != copy->stalled_at)

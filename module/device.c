@@ -8,7 +8,6 @@
 #include <linux/module.h>
 #include <linux/random.h>
 #include <linux/slab.h>
-#include <linux/timekeeping.h>
 
 #include "abuse.h"
 
@@ -52,11 +51,9 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 	/* An id of one device is to mean nothing to another. */
 	get_random_bytes(&generation, sizeof(generation));
 	generation >>= ABUSE_STATE_BITS + 1;
-	for (i = 0; i < dev->nr_slots; i++) {
-		INIT_LIST_HEAD(&dev->slots[i].node);
+	for (i = 0; i < dev->nr_slots; i++)
 		atomic64_set(&dev->slots[i].word,
 			     generation << ABUSE_STATE_BITS | ABUSE_FREE);
-	}
 	memcpy(dev->params.name, add->name, sizeof(dev->params.name));
 	memcpy(dev->params.uuid, add->uuid, sizeof(dev->params.uuid));
 
@@ -141,12 +138,12 @@ static void set_state(struct abuse_device *dev, u32 state)
 }
 
 /* Once it is known how many queues of what depth there are. */
-static void number_slots(struct abuse_device *dev)
+static void share_slots(struct abuse_device *dev)
 {
 	u32 i;
 
-	for (i = 0; i < dev->nr_slots; i++)
-		dev->slots[i].queue = i / dev->depth;
+	for (i = 0; i < dev->hw_queues; i++)
+		dev->queues[i].slots = &dev->slots[i * dev->depth];
 }
 
 /*
@@ -161,7 +158,7 @@ int abuse_device_start(struct abuse_device *dev)
 	err = abuse_disk_create(dev);
 	if (err)
 		goto out_unlock;
-	number_slots(dev);
+	share_slots(dev);
 	err = add_node(dev);
 	if (err)
 		goto out_disk;
@@ -268,7 +265,7 @@ void abuse_device_is_seen(struct abuse_device *dev)
 {
 	if (!READ_ONCE(dev->timeout_ns))
 		return;
-	WRITE_ONCE(dev->seen_ns, ktime_get_ns());
+	WRITE_ONCE(dev->seen_ns, abuse_tick_ns());
 	if (READ_ONCE(dev->lapsed))
 		WRITE_ONCE(dev->lapsed, false);
 }

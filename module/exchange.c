@@ -5,13 +5,12 @@
  */
 #include <linux/ktime.h>
 #include <linux/mm.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "abuse.h"
 
-/* Entries in flight on the stack; larger batches allocate once for the call. */
-#define ABUSE_SMALL_BATCH	32
+/* Entries in flight, on the stack: larger calls go batch by batch. */
+#define ABUSE_BATCH	32
 
 /* What the first version of the interface had. */
 #define ABUSE_EXCHANGE_SIZE_1	offsetofend(struct abuse_exchange, spin)
@@ -62,72 +61,81 @@ static int exchange_write(const struct abuse_exchange *x, void __user *arg)
 	return 0;
 }
 
-/* Entries of a stride we know go as one array, larger ones one by one. */
-static int read_replies(struct abuse_reply *replies,
-			const struct abuse_exchange *x, unsigned int first,
-			unsigned int n)
+/* What is beyond the entries we know must be zero, or it asks for something. */
+static int check_tails(const struct abuse_exchange *x, void __user *from,
+		       unsigned int n)
 {
-	void __user *from = abuse_user_ptr(x->replies) +
-			    (size_t)first * x->reply_size;
-	unsigned int i;
-	int err;
+	size_t known = sizeof(struct abuse_reply);
+	int ret;
 
-	if (x->reply_size == sizeof(*replies))
-		return copy_from_user(replies, from, n * sizeof(*replies)) ?
-		       -EFAULT : 0;
-	for (i = 0; i < n; i++) {
-		err = copy_struct_from_user(&replies[i], sizeof(*replies),
-					    from + (size_t)i * x->reply_size,
-					    x->reply_size);
-		if (err)
-			return err;
+	for (; n--; from += x->reply_size) {
+		ret = check_zeroed_user(from + known, x->reply_size - known);
+		if (ret <= 0)
+			return ret ? ret : -E2BIG;
 	}
 	return 0;
+}
+
+static int read_replies(struct abuse_reply *replies,
+			const struct abuse_exchange *x, void __user *from,
+			unsigned int n)
+{
+	const struct abuse_reply __user *reply;
+	unsigned int i;
+
+	if (!user_read_access_begin(from, (size_t)n * x->reply_size))
+		return -EFAULT;
+	for (i = 0; i < n; i++) {
+		reply = from + (size_t)i * x->reply_size;
+		unsafe_get_user(replies[i].id, &reply->id, fault);
+		unsafe_get_user(replies[i].address, &reply->address, fault);
+		unsafe_get_user(replies[i].result, &reply->result, fault);
+		unsafe_get_user(replies[i].flags, &reply->flags, fault);
+		unsafe_get_user(replies[i].reserved, &reply->reserved, fault);
+	}
+	user_read_access_end();
+	return x->reply_size > sizeof(*reply) ? check_tails(x, from, n) : 0;
+fault:
+	user_read_access_end();
+	return -EFAULT;
 }
 
 static int write_statuses(const struct abuse_reply *replies,
-			  const struct abuse_exchange *x, unsigned int first,
+			  const struct abuse_exchange *x, void __user *to,
 			  unsigned int n)
 {
-	void __user *to = abuse_user_ptr(x->replies) +
-			  (size_t)first * x->reply_size;
+	struct abuse_reply __user *reply;
 	unsigned int i;
 
-	if (x->reply_size == sizeof(*replies))
-		return copy_to_user(to, replies, n * sizeof(*replies)) ?
-		       -EFAULT : 0;
+	if (!user_write_access_begin(to, (size_t)n * x->reply_size))
+		return -EFAULT;
 	for (i = 0; i < n; i++) {
-		if (copy_to_user(to + (size_t)i * x->reply_size, &replies[i],
-				 sizeof(*replies)))
-			return -EFAULT;
+		reply = to + (size_t)i * x->reply_size;
+		unsafe_put_user(replies[i].status, &reply->status, fault);
 	}
+	user_write_access_end();
 	return 0;
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
-/* Each reply on its own; what went wrong with one is its status. */
 static noinline_for_stack int answer(struct abuse_server *srv,
 				     struct abuse_exchange *x)
 {
-	struct abuse_reply replies[ABUSE_SMALL_BATCH] __uninitialized;
-	struct abuse_tally tally = { };
-	unsigned int first, n, i;
+	struct abuse_reply replies[ABUSE_BATCH] __uninitialized;
+	void __user *at = abuse_user_ptr(x->replies);
+	unsigned int left, n;
 	int err = 0;
 
-	for (first = 0; first < x->nr_replies && !err; first += n) {
-		n = min_t(unsigned int, x->nr_replies - first,
-			  ARRAY_SIZE(replies));
-		err = read_replies(replies, x, first, n);
+	for (left = x->nr_replies; left && !err; left -= n) {
+		n = min_t(unsigned int, left, ARRAY_SIZE(replies));
+		err = read_replies(replies, x, at, n);
 		if (err)
 			break;
-		for (i = 0; i < n; i++) {
-			int status = abuse_reply(srv, &replies[i], &tally);
-
-			replies[i].status = status == -EINTR ? EFAULT : -status;
-			if (!status)
-				x->nr_taken++;
-		}
-		abuse_settle(srv->dev, &tally);
-		err = write_statuses(replies, x, first, n);
+		x->nr_taken += abuse_answer(srv, replies, n);
+		err = write_statuses(replies, x, at, n);
+		at += (size_t)n * x->reply_size;
 	}
 	return err;
 }
@@ -154,60 +162,91 @@ static int deliver_payloads(struct abuse_server *srv,
 			abuse_return(srv, req, n - from);
 			return to ? to : err;
 		}
-		requests[to++] = *req;
+		if (to != from)
+			requests[to] = *req;
+		to++;
 	}
 	return to;
 }
 
-/* Returns how many entries arrived whole. */
+/* After those that went before; returns how many entries arrived whole. */
 static unsigned int write_requests(const struct abuse_request *requests,
 				   const struct abuse_exchange *x,
 				   unsigned int n)
 {
-	void __user *to = abuse_user_ptr(x->requests);
-	size_t known = sizeof(*requests);
-	unsigned int i;
+	size_t stride = x->request_size, at;
+	void __user *to = abuse_user_ptr(x->requests) +
+			  x->nr_requests * stride;
+	struct abuse_request __user *req;
+	unsigned int i = 0;
 
-	if (x->request_size == known)
-		return n - DIV_ROUND_UP(copy_to_user(to, requests, n * known),
-					known);
-	for (i = 0; i < n; i++, to += x->request_size) {
-		if (copy_to_user(to, &requests[i], known) ||
-		    clear_user(to + known, x->request_size - known))
-			break;
+	if (!user_write_access_begin(to, n * stride))
+		return 0;
+	for (; i < n; i++, to += stride) {
+		req = to;
+		unsafe_put_user(requests[i].id, &req->id, fault);
+		unsafe_put_user(requests[i].op, &req->op, fault);
+		unsafe_put_user(requests[i].flags, &req->flags, fault);
+		unsafe_put_user(requests[i].sector, &req->sector, fault);
+		unsafe_put_user(requests[i].length, &req->length, fault);
+		unsafe_put_user(requests[i].offset, &req->offset, fault);
+		for (at = sizeof(*req); at < stride; at += sizeof(u64))
+			unsafe_put_user(0, (u64 __user *)(to + at), fault);
 	}
+fault:
+	user_write_access_end();
 	return i;
 }
 
-/* Returns how many were handed out; what did not arrive is back at the front. */
-static int hand_out(struct abuse_server *srv, struct abuse_exchange *x,
-		    void __user *arg, struct abuse_request *requests,
-		    unsigned int max)
+/* A batch. Returns how many arrived; what did not is back at the front. */
+static noinline_for_stack int hand_out(struct abuse_server *srv,
+				       struct abuse_exchange *x,
+				       void __user *arg,
+				       struct abuse_wish *wish)
 {
+	struct abuse_request requests[ABUSE_BATCH] __uninitialized;
 	int n, arrived;
 
-	n = abuse_fetch(srv, requests, max, x->buffer_size);
+	n = abuse_fetch(srv, wish, requests, ARRAY_SIZE(requests));
 	if (n > 0)
 		n = deliver_payloads(srv, x, requests, n);
 	if (n <= 0)
 		return n;
 	arrived = write_requests(requests, x, n);
-	x->nr_requests = arrived;
-	if (exchange_write(x, arg))
+	x->nr_requests += arrived;
+	if (exchange_write(x, arg)) {
+		x->nr_requests -= arrived;
 		arrived = 0;
+	}
 	abuse_return(srv, requests + arrived, n - arrived);
 	return arrived ? arrived : -EFAULT;
 }
 
-static int hand_out_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
-			    void __user *arg, struct abuse_request *requests,
-			    unsigned int max)
+/* Batch by batch, while there is something; how many, or what was wrong. */
+static int give(struct abuse_server *srv, struct abuse_exchange *x,
+		void __user *arg)
 {
-	ktime_t deadline = ktime_add_safe(ktime_get(), ns_to_ktime(x->wait));
+	struct abuse_wish wish = {
+		.left = x->max_requests, .buffer_size = x->buffer_size,
+	};
 	int n;
 
+	do {
+		n = hand_out(srv, x, arg, &wish);
+	} while (n >= 0 && wish.left);
+	return x->nr_requests ? x->nr_requests : n;
+}
+
+static int give_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
+			void __user *arg)
+{
+	ktime_t deadline = 0;
+	int n;
+
+	if (x->wait > 0)
+		deadline = ktime_add_safe(ktime_get(), ns_to_ktime(x->wait));
 	for (;;) {
-		n = hand_out(srv, x, arg, requests, max);
+		n = give(srv, x, arg);
 		if (n >= 0)
 			abuse_device_is_served(srv);
 		if (n || !x->wait)
@@ -217,35 +256,6 @@ static int hand_out_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
 		if (n)
 			return n == -ETIME ? 0 : n;
 	}
-}
-
-static noinline_for_stack int give_few(struct abuse_server *srv,
-				       struct abuse_exchange *x,
-				       void __user *arg)
-{
-	struct abuse_request requests[ABUSE_SMALL_BATCH] __uninitialized;
-
-	return hand_out_or_wait(srv, x, arg, requests,
-				min_t(unsigned int, x->max_requests,
-				      ARRAY_SIZE(requests)));
-}
-
-/* Under memory pressure a small batch does as well. */
-static int give(struct abuse_server *srv, struct abuse_exchange *x,
-		void __user *arg)
-{
-	struct abuse_request *requests = NULL;
-	int n;
-
-	if (x->max_requests > ABUSE_SMALL_BATCH)
-		requests = kmalloc_array(x->max_requests, sizeof(*requests),
-					 GFP_KERNEL | __GFP_NORETRY |
-					 __GFP_NOWARN);
-	if (!requests)
-		return give_few(srv, x, arg);
-	n = hand_out_or_wait(srv, x, arg, requests, x->max_requests);
-	kfree(requests);
-	return n;
 }
 
 static int check_buffer(const struct abuse_server *srv,
@@ -278,6 +288,6 @@ long abuse_exchange(struct abuse_server *srv, void __user *arg)
 	if (exchange_write(&x, arg))
 		err = -EFAULT;
 	if (!err && x.max_requests)
-		err = give(srv, &x, arg);
+		err = give_or_wait(srv, &x, arg);
 	return x.nr_taken || err >= 0 ? 0 : err;
 }

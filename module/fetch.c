@@ -19,6 +19,21 @@
 #define ABUSE_VAIN_SPINS	4
 #define ABUSE_SPIN_AGAIN	16
 
+static u32 flags_of(const struct request *rq)
+{
+	u32 flags = 0;
+
+	flags |= rq->cmd_flags & REQ_FUA ? ABUSE_REQ_FUA : 0;
+	flags |= rq->cmd_flags & REQ_META ? ABUSE_REQ_META : 0;
+	flags |= rq->cmd_flags & REQ_RAHEAD ? ABUSE_REQ_RAHEAD : 0;
+	flags |= rq->cmd_flags & REQ_SYNC ? ABUSE_REQ_SYNC : 0;
+	flags |= rq->cmd_flags & REQ_BACKGROUND ? ABUSE_REQ_BACKGROUND : 0;
+	if (req_op(rq) == REQ_OP_WRITE_ZEROES &&
+	    (rq->cmd_flags & REQ_NOUNMAP))
+		flags |= ABUSE_REQ_NOUNMAP;
+	return flags;
+}
+
 static void describe(const struct abuse_device *dev,
 		     const struct abuse_slot *slot, struct abuse_request *out)
 {
@@ -26,7 +41,7 @@ static void describe(const struct abuse_device *dev,
 
 	out->id = abuse_slot_id(dev, slot);
 	out->op = abuse_rq_op(rq);
-	out->flags = abuse_rq_flags(rq);
+	out->flags = flags_of(rq);
 	out->sector = out->op == ABUSE_OP_FLUSH ? 0 : blk_rq_pos(rq);
 	out->length = blk_rq_bytes(rq);
 	out->offset = 0;
@@ -56,36 +71,66 @@ static int check(struct abuse_server *srv, const struct abuse_queue *queue)
 	return 0;
 }
 
-/* What a call has been given so far. */
-struct given {
-	struct abuse_request *requests;
-	unsigned int max;
-	u64 buffer_size;	/* 0 = payloads are not wanted */
-	u64 used;		/* of it */
-};
+/* Is there something for abuse_fetch() to return? A hint, without a lock. */
+static __always_inline bool has_news(const struct abuse_server *srv,
+				     const struct abuse_queue *home)
+{
+	const struct abuse_device *dev = srv->dev;
+
+	return !list_empty(&home->pending) ||
+	       (dev->hw_queues > 1 && abuse_any_pending(dev)) ||
+	       READ_ONCE(dev->state) != ABUSE_S_UP ||
+	       READ_ONCE(dev->epoch) != READ_ONCE(srv->epoch);
+}
 
 /* Gives a WRITE its place in the buffer; false: it has none. */
-static bool place_payload(struct given *given, struct abuse_request *out)
+static bool place_payload(struct abuse_wish *wish, struct abuse_request *out)
 {
 	u64 after;
 
-	if (out->op != ABUSE_OP_WRITE || !given->buffer_size)
+	if (out->op != ABUSE_OP_WRITE || !wish->buffer_size)
 		return true;
-	after = given->used + ALIGN(out->length, ABUSE_PAYLOAD_ALIGN);
-	if (after > given->buffer_size)
+	after = wish->used + ALIGN(out->length, ABUSE_PAYLOAD_ALIGN);
+	if (after > wish->buffer_size)
 		return false;
-	out->offset = given->used;
-	given->used = after;
+	out->offset = wish->used;
+	wish->used = after;
 	return true;
+}
+
+/* The oldest of one queue become held, in place; where to go on. */
+static struct list_head *hold(struct abuse_server *srv,
+			      struct abuse_queue *queue,
+			      struct abuse_wish *wish,
+			      struct abuse_request *requests, unsigned int max)
+{
+	struct abuse_request *out = requests;
+	struct abuse_slot *slot;
+
+	lockdep_assert_held(&queue->lock);
+	list_for_each_entry(slot, &queue->pending, node) {
+		if (out == requests + max)
+			break;
+		describe(srv->dev, slot, out);
+		if (!place_payload(wish, out))
+			break;
+		slot->holder = srv;
+		abuse_slot_step(slot, ABUSE_PENDING, ABUSE_HELD);
+		trace_abuse_handed_out(srv->dev, slot);
+		out++;
+	}
+	wish->left -= out - requests;
+	return &slot->node;
 }
 
 /* From one queue, as much as fits. */
 static int fetch_from(struct abuse_server *srv, struct abuse_queue *queue,
-		      struct given *given)
+		      struct abuse_wish *wish, struct abuse_request *requests,
+		      unsigned int max)
 {
-	struct abuse_device *dev = srv->dev;
-	struct abuse_slot *slot, *next;
-	unsigned int n = 0;
+	unsigned int wanted = wish->left, n;
+	struct list_head *rest;
+	LIST_HEAD(taken);
 	bool more;
 	int err;
 
@@ -95,24 +140,17 @@ static int fetch_from(struct abuse_server *srv, struct abuse_queue *queue,
 		spin_unlock(&queue->lock);
 		return err;
 	}
-	list_for_each_entry_safe(slot, next, &queue->pending, node) {
-		if (n == given->max)
-			break;
-		describe(dev, slot, &given->requests[n]);
-		if (!place_payload(given, &given->requests[n]))
-			break;
-		list_del_init(&slot->node);
-		slot->holder = srv;
-		abuse_slot_move_sure(slot, ABUSE_HELD);
-		trace_abuse_handed_out(dev, slot);
-		n++;
-	}
+	rest = hold(srv, queue, wish, requests, min(max, wanted));
+	list_cut_before(&taken, &queue->pending, rest);
 	more = !list_empty(&queue->pending);
 	spin_unlock(&queue->lock);
 
+	n = wanted - wish->left;
+	if (n < max)
+		wish->left = 0;
 	/* Whatever woke us, what is left is for the next. */
-	if (more)
-		abuse_wake_one(dev, queue);
+	if (more && !wish->left)
+		abuse_wake_one(srv->dev, queue);
 	return n || !more ? n : -EINVAL;
 }
 
@@ -131,41 +169,52 @@ static u32 first_queue(const struct abuse_device *dev)
 	return turn / ABUSE_TURNS_AT_HOME % dev->hw_queues;
 }
 
-/*
- * Moves up to max requests of one queue, oldest first, from pending to held by
- * this descriptor and describes them, giving each WRITE its place in a buffer of
- * buffer_size bytes (0 = payloads are not wanted). Stops at the first
- * that does not fit. Returns how many, or -ENODEV, -ENXIO, -EPERM, or -EINVAL
- * if not even the first fits (the device was set up anew meanwhile).
- */
-int abuse_fetch(struct abuse_server *srv, struct abuse_request *requests,
-		unsigned int max, u64 buffer_size)
+/* Of the first queue that has something. */
+static int fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
+		       struct abuse_request *requests, unsigned int max)
 {
-	struct given given = {
-		.requests = requests, .max = max, .buffer_size = buffer_size,
-	};
 	struct abuse_device *dev = srv->dev;
 	u32 i, at = dev->hw_queues > 1 ? first_queue(dev) : 0;
+	struct abuse_queue *queue = &dev->queues[at];
+	unsigned int wanted = wish->left;
 	int n;
 
-	n = fetch_from(srv, &dev->queues[at], &given);
+	n = fetch_from(srv, queue, wish, requests, max);
 	for (i = 1; !n && i < dev->hw_queues; i++) {
 		if (++at == dev->hw_queues)
 			at = 0;
-		if (!list_empty(&dev->queues[at].pending))
-			n = fetch_from(srv, &dev->queues[at], &given);
+		queue = &dev->queues[at];
+		if (list_empty(&queue->pending))
+			continue;
+		wish->left = wanted;
+		n = fetch_from(srv, queue, wish, requests, max);
 	}
+	if (n > 0)
+		wish->queue = queue;
+	else
+		wish->left = 0;
 	return n;
 }
 
-/* Is there something for abuse_fetch() to return? A hint, without a lock. */
-static bool has_news(const struct abuse_server *srv)
+/*
+ * Moves up to max requests, and no more than are left of the wish, from pending to
+ * held by this descriptor and describes them, giving each WRITE its place in the
+ * buffer. All that one wish is given is of one queue, oldest first; it ends
+ * with the first that does not fit. Returns how many, or -ENODEV, -ENXIO, -EPERM,
+ * or -EINVAL if not even the first fits (the device was set up anew meanwhile).
+ */
+int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
+		struct abuse_request *requests, unsigned int max)
 {
-	const struct abuse_device *dev = srv->dev;
-
-	return abuse_any_pending(dev) ||
-	       READ_ONCE(dev->state) != ABUSE_S_UP ||
-	       READ_ONCE(dev->epoch) != READ_ONCE(srv->epoch);
+	/* Most calls find out that there is nothing more: without a lock. */
+	if (!has_news(srv, abuse_queue_at_home(srv->dev))) {
+		abuse_device_is_seen(srv->dev);
+		wish->left = 0;
+		return 0;
+	}
+	if (wish->queue)
+		return fetch_from(srv, wish->queue, wish, requests, max);
+	return fetch_first(srv, wish, requests, max);
 }
 
 /* Not for a device that is idle: after some spins in vain, one in many. */
@@ -188,7 +237,7 @@ static bool spin_for_news(const struct abuse_server *srv,
 	bool found = false;
 
 	atomic_inc(&home->nr_spinning);
-	while (!(found = has_news(srv)) && local_clock() < end) {
+	while (!(found = has_news(srv, home)) && local_clock() < end) {
 		if (need_resched() || signal_pending(current))
 			break;
 		cpu_relax();
@@ -223,7 +272,7 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 	for (;;) {
 		prepare_to_wait_exclusive(&home->fetch_wait, &wait,
 					  TASK_INTERRUPTIBLE);
-		if (has_news(srv)) {
+		if (has_news(srv, home)) {
 			err = 0;
 			break;
 		}
@@ -239,7 +288,7 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 	}
 	finish_wait(&home->fetch_wait, &wait);
 	/* A wake-up that came as we gave up belongs to the next. */
-	if (err && has_news(srv))
+	if (err && has_news(srv, home))
 		abuse_wake_one(srv->dev, home);
 	return err;
 }

@@ -34,15 +34,6 @@ void abuse_queues_free(struct abuse_device *dev)
 
 /* ---- the limit ------------------------------------------------------------- */
 
-/* One more within the limit, if there is room for it. */
-static bool count_one(struct abuse_device *dev)
-{
-	if (atomic_inc_return(&dev->nr_counted) <= READ_ONCE(dev->queue_limit))
-		return true;
-	atomic_dec(&dev->nr_counted);
-	return false;
-}
-
 /* Room within the limit: the oldest of this backlog become pending. */
 static void promote(struct abuse_device *dev, struct abuse_queue *queue)
 {
@@ -50,7 +41,7 @@ static void promote(struct abuse_device *dev, struct abuse_queue *queue)
 
 	lockdep_assert_held(&queue->lock);
 	list_for_each_entry_safe(slot, next, &queue->backlog, node) {
-		slot->counted = count_one(dev);
+		slot->counted = abuse_count_one(dev);
 		if (!slot->counted && READ_ONCE(dev->has_limit))
 			return;
 		slot->in_backlog = false;
@@ -59,7 +50,7 @@ static void promote(struct abuse_device *dev, struct abuse_queue *queue)
 	}
 }
 
-/* Pairs with abuse_queue_tail(): one of both sees what the other did. */
+/* Pairs with abuse_queue_backlog(): one of both sees what the other did. */
 static void promote_all(struct abuse_device *dev)
 {
 	u32 i;
@@ -97,21 +88,12 @@ void abuse_set_limit(struct abuse_device *dev, u32 limit)
 
 /* ---- the lists ---------------------------------------------------------------- */
 
-/* A request that has just arrived. */
-void abuse_queue_tail(struct abuse_device *dev, struct abuse_slot *slot)
+/* A request that has just arrived and has no room within the limit. */
+void abuse_queue_backlog(struct abuse_device *dev, struct abuse_queue *queue,
+			 struct abuse_slot *slot)
 {
-	struct abuse_queue *queue = abuse_queue_of(dev, slot);
-
 	lockdep_assert_held(&queue->lock);
-	slot->seq = queue->seq++;
-	slot->counted = READ_ONCE(dev->has_limit) &&
-			list_empty(&queue->backlog) && count_one(dev);
-	slot->in_backlog = !slot->counted && READ_ONCE(dev->has_limit);
-	abuse_slot_move_sure(slot, ABUSE_PENDING);
-	if (!slot->in_backlog) {
-		list_add_tail(&slot->node, &queue->pending);
-		return;
-	}
+	slot->in_backlog = true;
 	list_add_tail(&slot->node, &queue->backlog);
 	atomic_inc(&dev->nr_backlog);
 	smp_mb__after_atomic();
@@ -136,7 +118,7 @@ void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot)
 void abuse_queue_take(struct abuse_device *dev, struct abuse_slot *slot)
 {
 	lockdep_assert_held(&abuse_queue_of(dev, slot)->lock);
-	list_del_init(&slot->node);
+	list_del(&slot->node);
 	if (slot->in_backlog) {
 		slot->in_backlog = false;
 		atomic_dec(&dev->nr_backlog);
@@ -185,15 +167,23 @@ static bool wake_sleeper(struct abuse_queue *queue)
 	return true;
 }
 
-static void wake_exchange(struct abuse_device *dev, struct abuse_queue *queue)
+/* Nobody sleeps at home there. */
+static noinline void wake_elsewhere(struct abuse_device *dev,
+				    const struct abuse_queue *queue)
 {
 	u32 i;
 
-	if (atomic_read(&queue->nr_spinning) || wake_sleeper(queue))
-		return;
 	for (i = 0; i < dev->hw_queues; i++)
 		if (&dev->queues[i] != queue && wake_sleeper(&dev->queues[i]))
 			return;
+}
+
+static void wake_exchange(struct abuse_device *dev, struct abuse_queue *queue)
+{
+	if (atomic_read(&queue->nr_spinning) || wake_sleeper(queue))
+		return;
+	if (dev->hw_queues > 1)
+		wake_elsewhere(dev, queue);
 }
 
 static void wake_poll(struct abuse_device *dev)

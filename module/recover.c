@@ -5,7 +5,6 @@
  * descriptor or its process goes, by device.c, and by the time-out work.
  */
 #include <linux/list_sort.h>
-#include <linux/timekeeping.h>
 
 #include "abuse.h"
 #include "trace.h"
@@ -229,7 +228,7 @@ void abuse_fail_beyond(struct abuse_device *dev, sector_t end)
 
 static bool wants_old(const struct abuse_slot *slot, const struct sweep *sweep)
 {
-	return slot->queued_ns <= sweep->before_ns;
+	return abuse_queued_ns(slot) <= sweep->before_ns;
 }
 
 /*
@@ -249,7 +248,7 @@ static u64 oldest(const struct abuse_device *dev, u64 now, bool *any)
 			continue;
 		default:
 			*any = true;
-			since = min(since, READ_ONCE(dev->slots[i].queued_ns));
+			since = min(since, abuse_queued_ns(&dev->slots[i]));
 		}
 	}
 	return since;
@@ -275,13 +274,14 @@ void abuse_expire(struct work_struct *work)
 						struct abuse_device,
 						expire_work);
 	struct sweep old = { .wants = wants_old };
-	u64 now = ktime_get_ns(), timeout = READ_ONCE(dev->timeout_ns), since;
+	u64 now = abuse_tick_ns(), timeout = READ_ONCE(dev->timeout_ns), since;
 	bool any;
 
 	if (!timeout)
 		return;
-	if (now > timeout) {
-		old.before_ns = now - timeout;
+	/* What arrived late in a tick is younger than it says. */
+	if (now > timeout + TICK_NSEC) {
+		old.before_ns = now - timeout - TICK_NSEC;
 		if (has_lapsed(dev, old.before_ns)) {
 			WRITE_ONCE(dev->lapsed, true);
 			abuse_queues_settle(dev);

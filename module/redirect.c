@@ -326,36 +326,42 @@ static bool is_allowed(const struct abuse_target *target,
 }
 
 /*
- * Gives a claimed request to a registered file, from byte pos on. 0: it is the
- * file's now. -EINVAL: no such file, or not for this; it is still held. -ESTALE.
+ * Gives a request that is claimed to the registered file that the reply names. 0: it is
+ * the file's now. -EINVAL: no such file, or not for this; it is still claimed. -ESTALE:
+ * it was doomed, and is ended.
  */
-int abuse_redirect(struct abuse_claim *claim, u32 file, u64 pos)
+int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
+		   const struct abuse_reply *reply)
 {
-	struct abuse_server *srv = claim->srv;
 	struct abuse_device *dev = srv->dev;
-	struct abuse_slot *slot = claim->slot;
-	struct abuse_target *target = abuse_target_get(srv, file);
+	struct abuse_target *target = abuse_target_get(srv, reply->file);
 	struct abuse_redirect *r;
+	int err = -EINVAL;
 
-	if (!target || !is_allowed(target, slot->rq, pos)) {
-		if (target)
-			abuse_target_put(target);
-		return abuse_unclaim(claim) ? -EINVAL : -ESTALE;
+	if (!target)
+		return err;
+	if (!is_allowed(target, slot->rq, reply->address))
+		goto out_put;
+	if (!abuse_slot_try(slot, reply->id, ABUSE_CLAIMED_HELD,
+			    ABUSE_REDIRECTED)) {
+		abuse_end_doomed(dev, slot);
+		err = -ESTALE;
+		goto out_put;
 	}
 	r = &dev->redirects[slot - dev->slots];
-	if (!abuse_claim_redirect(claim)) {
-		abuse_target_put(target);
-		return -ESTALE;
-	}
 	r->target = target;
 	r->bio = slot->rq->bio;
 	r->done = 0;
-	r->pos = pos;
+	r->pos = reply->address;
 	r->under_way = false;
 	r->refused = false;
 	trace_abuse_redirected(dev, slot);
 	queue_work(dev->redirect_wq, &r->work);
 	return 0;
+
+out_put:
+	abuse_target_put(target);
+	return err;
 }
 
 /* A hint; for who has seen to it that no new ones come it is the truth. */

@@ -8,7 +8,6 @@
 #include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/timekeeping.h>
 
 #include "abuse.h"
 
@@ -134,7 +133,7 @@ static void come_up(struct abuse_server *srv, const struct abuse_params *params,
 	dev->sealed = params->flags & ABUSE_PARAMS_SEALED;
 	dev->ready = false;
 	dev->lapsed = false;
-	dev->seen_ns = ktime_get_ns();
+	dev->seen_ns = abuse_tick_ns();
 	abuse_stats_set_up(dev);
 	abuse_set_limit(dev, params->queue_limit);
 	WRITE_ONCE(dev->epoch, dev->epoch + 1);

@@ -7,7 +7,6 @@
 #include <linux/math64.h>
 #include <linux/percpu.h>
 #include <linux/sysfs.h>
-#include <linux/timekeeping.h>
 #include <linux/uidgid.h>
 
 #include "abuse.h"
@@ -93,7 +92,7 @@ struct snapshot {
 /* A hint, without the lock: anyone may ask as often as he likes. */
 static struct snapshot look(struct abuse_device *dev)
 {
-	u64 now = ktime_get_ns(), oldest = now;
+	u64 now = abuse_tick_ns(), oldest = now;
 	struct snapshot t = { };
 	u32 i;
 
@@ -111,7 +110,7 @@ static struct snapshot look(struct abuse_device *dev)
 		default:
 			t.queued++;
 		}
-		oldest = min(oldest, READ_ONCE(dev->slots[i].queued_ns));
+		oldest = min(oldest, abuse_queued_ns(&dev->slots[i]));
 	}
 	t.oldest_ms = div_u64(now - oldest, NSEC_PER_MSEC);
 	return t;

@@ -3,8 +3,6 @@
  * A request arrives: the block layer enters here, the request is put at the end
  * of the queue and a server is woken; fetch.c goes on. Never touches user memory.
  */
-#include <linux/timekeeping.h>
-
 #include "abuse.h"
 #include "trace.h"
 
@@ -17,7 +15,8 @@ static bool crosses_chunk(const struct abuse_device *dev, struct request *rq)
 			chunk;
 }
 
-static bool op_is_wanted(const struct abuse_device *dev, struct request *rq)
+static __always_inline bool op_is_wanted(const struct abuse_device *dev,
+					 struct request *rq)
 {
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
@@ -47,7 +46,7 @@ static bool is_aligned(const struct request *rq)
 }
 
 /* The upper layers refuse most of these; some kernels only warn. */
-static blk_status_t admit(const struct abuse_device *dev, struct request *rq)
+static __always_inline blk_status_t admit(const struct abuse_device *dev, struct request *rq)
 {
 	if (smp_load_acquire(&dev->state) != ABUSE_S_UP ||
 	    READ_ONCE(dev->lapsed))
@@ -63,20 +62,57 @@ static blk_status_t admit(const struct abuse_device *dev, struct request *rq)
 	return BLK_STS_OK;
 }
 
-static void enqueue(struct abuse_device *dev, struct request *rq, u64 now)
+/*
+ * At the end of its queue. By tag: a flush borrows the tag of the request that it
+ * was made for, which is not with us meanwhile, so that a tag stands for one
+ * request at any time.
+ */
+static __always_inline void enqueue(struct abuse_device *dev,
+				    struct abuse_queue *queue,
+				    struct request *rq)
 {
-	struct abuse_slot *slot = abuse_slot_of(dev, rq);
-	u64 timeout = READ_ONCE(dev->timeout_ns);
+	struct abuse_slot *slot = &queue->slots[rq->tag];
+	bool has_limit = READ_ONCE(dev->has_limit);
 
+	lockdep_assert_held(&queue->lock);
 	slot->rq = rq;
 	slot->holder = NULL;
 	slot->handed = 0;
-	slot->queued_ns = now;
-	abuse_queue_tail(dev, slot);
+	slot->queued = get_jiffies_64();
+	slot->seq = queue->seq++;
+	slot->cpu = raw_smp_processor_id();
+	slot->in_backlog = false;
+	slot->counted = has_limit && list_empty(&queue->backlog) &&
+			abuse_count_one(dev);
+	abuse_slot_step(slot, ABUSE_FREE, ABUSE_PENDING);
+	if (likely(slot->counted || !has_limit))
+		list_add_tail(&slot->node, &queue->pending);
+	else
+		abuse_queue_backlog(dev, queue, slot);
+	trace_abuse_queued(dev, slot);
+}
+
+/* For the time-out of what is queued. */
+static void watch_time(struct abuse_device *dev)
+{
+	u64 timeout = READ_ONCE(dev->timeout_ns);
+
 	if (timeout)
 		queue_delayed_work(abuse_wq, &dev->expire_work,
 				   nsecs_to_jiffies(timeout) + 1);
-	trace_abuse_queued(dev, slot);
+}
+
+static __always_inline blk_status_t take(struct abuse_device *dev,
+					 struct abuse_queue *queue,
+					 struct request *rq)
+{
+	blk_status_t status = admit(dev, rq);
+
+	if (likely(status == BLK_STS_OK)) {
+		blk_mq_start_request(rq);
+		enqueue(dev, queue, rq);
+	}
+	return status;
 }
 
 static struct abuse_queue *queue_of(struct abuse_device *dev,
@@ -93,14 +129,13 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 	struct request *rq = bd->rq;
 	blk_status_t status;
 
-	blk_mq_start_request(rq);
 	spin_lock(&queue->lock);
-	status = admit(dev, rq);
-	if (status == BLK_STS_OK)
-		enqueue(dev, rq, ktime_get_ns());
+	status = take(dev, queue, rq);
 	spin_unlock(&queue->lock);
 
-	if (status != BLK_STS_OK)
+	if (status == BLK_STS_OK)
+		watch_time(dev);
+	else
 		abuse_count(dev, errors, 1);
 	if (bd->last)
 		abuse_wake_one(dev, queue);
@@ -109,7 +144,7 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 
 /* Of a plug, what is one queue's; what is not admitted goes to refused. */
 static void queue_run(struct abuse_device *dev, struct rq_list *list,
-		      struct rq_list *refused, u64 now)
+		      struct rq_list *refused)
 {
 	struct blk_mq_hw_ctx *hctx = rq_list_peek(list)->mq_hctx;
 	struct abuse_queue *queue = queue_of(dev, hctx);
@@ -118,14 +153,11 @@ static void queue_run(struct abuse_device *dev, struct rq_list *list,
 	spin_lock(&queue->lock);
 	while ((rq = rq_list_peek(list)) && rq->mq_hctx == hctx) {
 		rq_list_pop(list);
-		if (admit(dev, rq) != BLK_STS_OK) {
+		if (take(dev, queue, rq) != BLK_STS_OK)
 			rq_list_add_tail(refused, rq);
-			continue;
-		}
-		blk_mq_start_request(rq);
-		enqueue(dev, rq, now);
 	}
 	spin_unlock(&queue->lock);
+	watch_time(dev);
 	abuse_wake_one(dev, queue);
 }
 
@@ -134,10 +166,9 @@ static ABUSE_QUEUE_RQS_FN(abuse_queue_rqs, list)
 {
 	struct abuse_device *dev = rq_list_peek(list)->q->queuedata;
 	struct rq_list refused = { };
-	u64 now = ktime_get_ns();
 
 	while (rq_list_peek(list))
-		queue_run(dev, list, &refused, now);
+		queue_run(dev, list, &refused);
 	*list = refused;
 }
 

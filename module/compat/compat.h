@@ -52,6 +52,19 @@
 #define kunmap_local(addr)	kunmap_atomic(addr)
 #endif
 
+/*
+ * As much of a request at a time as one mapping shows: where memory is mapped, or
+ * its cache flushed, a page.
+ */
+#if defined(CONFIG_HIGHMEM) || defined(CONFIG_KMAP_LOCAL) || \
+	ARCH_IMPLEMENTS_FLUSH_DCACHE_PAGE
+#define abuse_rq_for_each_piece(bv, rq, iter) rq_for_each_segment(bv, rq, iter)
+#define abuse_is_one_piece(bv) ((bv)->bv_offset + (bv)->bv_len <= PAGE_SIZE)
+#else
+#define abuse_rq_for_each_piece(bv, rq, iter) rq_for_each_bvec(bv, rq, iter)
+#define abuse_is_one_piece(bv) true
+#endif
+
 /* ---- The shape of callbacks ------------------------------------------------ */
 
 /* Each stands after the word static and before the function's body. */
