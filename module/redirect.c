@@ -5,11 +5,8 @@
  * a claimed request; from then on it is the file's alone. Workers do the I/O, bio
  * by bio, so that nothing is allocated.
  */
-#include <linux/blk-cgroup.h>
 #include <linux/cred.h>
 #include <linux/falloc.h>
-#include <linux/memcontrol.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
@@ -49,50 +46,8 @@ static struct abuse_slot *slot_of(const struct abuse_redirect *r)
 struct guise {
 	const struct cred *cred;
 	unsigned int flags;
-	struct cgroup_subsys_state *blkcg;
-	struct cgroup_subsys_state *memcg;
-	struct mem_cgroup *old_memcg;
+	struct abuse_cgroup cgroup;
 };
-
-#if IS_ENABLED(CONFIG_BLK_CGROUP)
-/* Charged to the submitter's cgroup, unless that is the root's, as a worker's is. */
-static void join_cgroup(struct guise *guise, struct bio *bio)
-{
-	struct cgroup_subsys_state *css = bio ? abuse_bio_blkcg(bio) : NULL;
-
-	if (!css || !css->parent)
-		return;
-	guise->blkcg = css;
-	kthread_associate_blkcg(css);
-#if IS_ENABLED(CONFIG_MEMCG)
-	guise->memcg = cgroup_get_e_css(css->cgroup, &memory_cgrp_subsys);
-	if (guise->memcg)
-		guise->old_memcg =
-			set_active_memcg(mem_cgroup_from_css(guise->memcg));
-#endif
-}
-
-static void leave_cgroup(struct guise *guise)
-{
-	if (!guise->blkcg)
-		return;
-	kthread_associate_blkcg(NULL);
-#if IS_ENABLED(CONFIG_MEMCG)
-	if (guise->memcg) {
-		set_active_memcg(guise->old_memcg);
-		css_put(guise->memcg);
-	}
-#endif
-}
-#else
-static void join_cgroup(struct guise *guise, struct bio *bio)
-{
-}
-
-static void leave_cgroup(struct guise *guise)
-{
-}
-#endif
 
 /* Writing to a file must not wait until pages of this very disk are clean. */
 static void put_on(struct guise *guise, const struct abuse_redirect *r)
@@ -102,12 +57,12 @@ static void put_on(struct guise *guise, const struct abuse_redirect *r)
 		.flags = current->flags,
 	};
 	current->flags |= ABUSE_WORKER_FLAGS;
-	join_cgroup(guise, slot_of(r)->rq->bio);
+	abuse_cgroup_join(&guise->cgroup, slot_of(r)->rq->bio);
 }
 
 static void take_off(struct guise *guise)
 {
-	leave_cgroup(guise);
+	abuse_cgroup_leave(&guise->cgroup);
 	current_restore_flags(guise->flags, ABUSE_WORKER_FLAGS);
 	revert_creds(guise->cred);
 }

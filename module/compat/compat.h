@@ -23,11 +23,14 @@
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/kobject.h>
+#include <linux/kthread.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 
 #include <compat/generated.h>
 
@@ -856,9 +859,45 @@ static inline ssize_t abuse_iocb_write(struct file *file, struct kiocb *iocb,
 #endif
 }
 
+/* ---- Cgroups ---------------------------------------------------------------------- */
+
+/* What a worker is charged as, while it does another's I/O. */
+struct abuse_cgroup {
+	struct cgroup_subsys_state *blkcg;
+	struct cgroup_subsys_state *memcg;
+	struct mem_cgroup *old_memcg;
+};
+
+/* 5.14 exported what this takes; the probe that is nearest above it stands for that. */
+#if IS_ENABLED(CONFIG_MEMCG) && ABUSE_HAVE_BIO_BLKCG_CSS
+static inline void compat_memcg_join(struct abuse_cgroup *group)
+{
+	group->memcg = cgroup_get_e_css(group->blkcg->cgroup,
+					&memory_cgrp_subsys);
+	if (group->memcg)
+		group->old_memcg =
+			set_active_memcg(mem_cgroup_from_css(group->memcg));
+}
+
+static inline void compat_memcg_leave(struct abuse_cgroup *group)
+{
+	if (!group->memcg)
+		return;
+	set_active_memcg(group->old_memcg);
+	css_put(group->memcg);
+}
+#else
+static inline void compat_memcg_join(struct abuse_cgroup *group)
+{
+}
+
+static inline void compat_memcg_leave(struct abuse_cgroup *group)
+{
+}
+#endif
+
 #if IS_ENABLED(CONFIG_BLK_CGROUP)
-/* The submitter's cgroup, as long as the bio is there; NULL if it has none. */
-static inline struct cgroup_subsys_state *abuse_bio_blkcg(struct bio *bio)
+static inline struct cgroup_subsys_state *compat_bio_css(struct bio *bio)
 {
 #if ABUSE_HAVE_BIO_BLKCG_CSS
 	return bio_blkcg_css(bio);
@@ -867,6 +906,36 @@ static inline struct cgroup_subsys_state *abuse_bio_blkcg(struct bio *bio)
 
 	return blkcg ? &blkcg->css : NULL;
 #endif
+}
+
+/* The submitter's, unless that is the root's, as a worker's own is. bio may be NULL. */
+static inline void abuse_cgroup_join(struct abuse_cgroup *group, struct bio *bio)
+{
+	*group = (struct abuse_cgroup) {
+		.blkcg = bio ? compat_bio_css(bio) : NULL,
+	};
+	if (group->blkcg && !group->blkcg->parent)
+		group->blkcg = NULL;
+	if (!group->blkcg)
+		return;
+	kthread_associate_blkcg(group->blkcg);
+	compat_memcg_join(group);
+}
+
+static inline void abuse_cgroup_leave(struct abuse_cgroup *group)
+{
+	if (!group->blkcg)
+		return;
+	compat_memcg_leave(group);
+	kthread_associate_blkcg(NULL);
+}
+#else
+static inline void abuse_cgroup_join(struct abuse_cgroup *group, struct bio *bio)
+{
+}
+
+static inline void abuse_cgroup_leave(struct abuse_cgroup *group)
+{
 }
 #endif
 
