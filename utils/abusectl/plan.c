@@ -37,7 +37,7 @@ static const struct own_key {
 	  parse_number, "N", "a number from 1 to 256",
 	  "requests fetched at once, 1 to 256 (default 16)" },
 	{ "spin", offsetof(struct serving, spin), 0, ABUSE_MAX_SPIN,
-	  parse_spin, "TIME", "from 0 to 1ms (ns, us and ms allowed)",
+	  parse_time, "TIME", "from 0 to 1ms (ns, us and ms allowed)",
 	  "look so long for a request before sleeping, 0 to 1ms\n"
 	  "                       (default 0)" },
 };
