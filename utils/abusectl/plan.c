@@ -40,6 +40,10 @@ static const struct own_key {
 	  parse_time, "TIME", "from 0 to 1ms (ns, us and ms allowed)",
 	  "look so long for a request before sleeping, 0 to 1ms\n"
 	  "                       (default 0)" },
+	{ "connections", offsetof(struct serving, connections), 1, 16,
+	  parse_number, "N", "a number from 1 to 16",
+	  "to an NBD server that allows several, at most, 1 to 16\n"
+	  "                       (default 4)" },
 };
 
 #define NR_OWN_KEYS	(sizeof(own_keys) / sizeof(*own_keys))
@@ -145,6 +149,8 @@ static int set_up(const struct serving *serving, struct settings *settings,
 		return failed(device_name(serving->number), "discard or write_zeroes: "
 			      "%s cannot do that", serving->spec);
 	params->capacity = target->size;
+	if (target->read_only)
+		params->flags |= ABUSE_PARAMS_READ_ONLY;
 	params->features |= target->features & now->all_features & ~off;
 	ret = settings_check(settings, now);
 	if (ret)
@@ -211,6 +217,10 @@ static int attach(struct plan *plan)
 		.disk = (dev_t)info.ab_device,
 		.is_up = now.state == ABUSE_S_UP,
 		.features = backend->features,
+		.fd = serving->fd,
+		.must_be_writable = settings_has(settings, "rw"),
+		.connections = serving->connections,
+		.params = now.state == ABUSE_S_UP ? &now : &settings->params,
 	};
 	target.read_only = (target.is_up ? now.flags : settings->params.flags) &
 			   ABUSE_PARAMS_READ_ONLY;
@@ -220,10 +230,13 @@ static int attach(struct plan *plan)
 		ret = settings_match(settings, &now);
 		if (ret)
 			return ret;
-	} else if (!target.size && backend != &backend_file) {
+	} else if (!target.size && !backend->knows_size) {
 		return invalid(device_name(serving->number), "size= is needed, since the "
 			       "device is empty");
 	}
+	if (serving->connections && !backend->has_connections)
+		return failed("connections", "%s has none; leave the key out",
+			      serving->spec);
 	ret = open_store(plan, &target);
 	if (ret)
 		return ret;
