@@ -11,6 +11,8 @@
 #ifndef ABUSECTL_BACKEND_H
 #define ABUSECTL_BACKEND_H
 
+#include "inject.h"
+
 #include <libabuse.h>
 #include <pthread.h>
 #include <sys/types.h>
@@ -115,6 +117,7 @@ struct serving {
 	unsigned int batch;
 	unsigned int spin;		/* nanoseconds */
 	unsigned int connections;
+	struct inject inject;
 	bool verbose;
 };
 

@@ -103,9 +103,13 @@ int plan_take(struct plan *plan, const char *subject, const char *name,
 	      const char *value)
 {
 	const struct own_key *key = own_key_find(name);
+	int ret;
 
 	if (key)
 		return take_own(plan, subject, key, value);
+	ret = inject_take(&plan->serving.inject, subject, name, value);
+	if (ret >= 0)
+		return ret;
 	if (!strcmp(name, "reconnect"))
 		return invalid(subject, "reconnect: a server changes no device that is "
 			       "up; leave it out and use 'abusectl setup'");
@@ -117,6 +121,7 @@ bool plan_has(const struct plan *plan, const char *name)
 	const struct own_key *key = own_key_find(name);
 
 	return key ? plan->given & own_key_bit(key) :
+		     inject_has(&plan->serving.inject, name) ||
 		     settings_has_either(&plan->settings, name);
 }
 
@@ -268,6 +273,7 @@ void plan_help(void)
 		printf("  %s=%-*s %s\n", own_keys[i].name,
 		       19 - (int)strlen(own_keys[i].name), own_keys[i].value,
 		       own_keys[i].help);
+	inject_help();
 }
 
 void plan_complete(const char *word)
@@ -279,5 +285,6 @@ void plan_complete(const char *word)
 		snprintf(key, sizeof(key), "%s=", own_keys[i].name);
 		complete_item(word, key, own_keys[i].help);
 	}
+	inject_complete(word);
 	settings_complete(word, false);
 }

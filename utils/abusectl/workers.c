@@ -70,6 +70,7 @@ static void *attend(void *arg)
 		__atomic_store_n(&team->is_stopping, true, __ATOMIC_RELEASE);
 		notify_stopping();
 		abuse_server_stop(team->srv);
+		inject_hasten();
 	}
 	return NULL;
 }
@@ -157,18 +158,20 @@ static uint64_t buffer_size(const struct serving *serving)
 {
 	uint64_t size = (uint64_t)serving->batch * ROOM;
 
-	if (!serving->backend->is_async)
+	if (!serving->backend->is_async && !inject_delays(&serving->inject))
 		return 0;
 	return size < 2 * ABUSE_MAX_REQUEST ? 0 : size;
 }
 
 /* Threads of their own, if there are any, before memory is locked: see above. */
-static int start_helpers(const struct serving *serving)
+static int start_helpers(const struct serving *serving, struct abuse_ops *ops)
 {
 	int ret;
 
-	if (!serving->backend->start)
-		return EXIT_OK;
+	ret = inject_start(&serving->inject, serving->backend,
+			   2 * serving->nr_workers * serving->batch, ops);
+	if (ret || !serving->backend->start)
+		return ret;
 	ret = serving->backend->start(serving->store);
 	return ret < 0 ? failed(serving->spec, "no thread can be started: %s",
 				strerror(-ret)) : EXIT_OK;
@@ -176,15 +179,16 @@ static int start_helpers(const struct serving *serving)
 
 static void end_helpers(const struct serving *serving)
 {
+	inject_quit();
 	if (serving->backend->quit)
 		serving->backend->quit(serving->store);
 }
 
-static int open_server(struct team *team)
+static int open_server(struct team *team, const struct abuse_ops *ops)
 {
 	const struct serving *serving = team->serving;
 	const struct abuse_config config = {
-		.ops = &serving->backend->ops,
+		.ops = ops,
 		.arg = serving->store,
 		.fd = serving->fd,
 		.flags = serving->backend->server_flags,
@@ -231,16 +235,17 @@ static int serve(struct team *team, bool *is_gone)
 int workers_run(const struct serving *serving, bool *is_gone)
 {
 	struct team team = { .serving = serving };
+	struct abuse_ops ops;
 	int status;
 
 	status = start_attendant(&team);
 	if (status)
 		return status;
-	status = start_helpers(serving);
+	status = start_helpers(serving, &ops);
 	if (status)
 		sem_post(&team.opened);
 	else
-		status = open_server(&team);
+		status = open_server(&team, &ops);
 	if (!status)
 		status = serve(&team, is_gone);
 	end_helpers(serving);
