@@ -25,8 +25,34 @@ static void spin_is(const char *text, int ret, uint64_t nanoseconds)
 {
 	uint64_t got = 77;
 
-	is(parse_spin(text, &got), ret, text);
+	is(parse_time(text, &got), ret, text);
 	is(got, ret ? 77 : nanoseconds, "its value");
+}
+
+static void percent_is(const char *text, int ret, double share)
+{
+	double got = 77;
+
+	is(parse_percent(text, &got), ret, text);
+	ok(got == (ret ? 77 : share), "its value");
+}
+
+static void percents(void)
+{
+	percent_is("0%", 0, 0);
+	percent_is("12.5%", 0, 0.125);
+	percent_is("100%", 0, 1);
+	percent_is("100.1%", -ERANGE, 0);
+	percent_is("", -EINVAL, 0);
+	percent_is("%", -EINVAL, 0);
+	percent_is("1", -EINVAL, 0);
+	percent_is("1%%", -EINVAL, 0);
+	percent_is("1.2.3%", -EINVAL, 0);
+	percent_is("-1%", -EINVAL, 0);
+	percent_is(" 1%", -EINVAL, 0);
+	percent_is("1e1%", -EINVAL, 0);
+	percent_is("0x1%", -EINVAL, 0);
+	percent_is("nan%", -EINVAL, 0);
 }
 
 static void user_is(const char *text, int ret, uid_t uid)
@@ -136,7 +162,8 @@ int main(void)
 	spin_is("1ms", 0, 1000000);
 	spin_is("", -EINVAL, 0);
 	spin_is("us", -EINVAL, 0);
-	spin_is("1s", -EINVAL, 0);
+	spin_is("1s", 0, 1000000000);
+	spin_is("1m", -EINVAL, 0);
 	spin_is("1 us", -EINVAL, 0);
 	spin_is("-1us", -EINVAL, 0);
 	spin_is("18446744073709551615", 0, UINT64_MAX);
@@ -167,6 +194,7 @@ int main(void)
 	user_is("alice", 0, 1234);
 	user_is("bob", -ENOENT, 0);
 
+	percents();
 	uuids();
 	names();
 	lists();

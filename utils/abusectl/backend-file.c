@@ -180,6 +180,7 @@ const struct backend backend_file = {
 	.summary = "a file (made with size=) or block device",
 	.features = ABUSE_F_WRITE_CACHE | ABUSE_F_FUA | ABUSE_F_DISCARD |
 		    ABUSE_F_WRITE_ZEROES,
+	.knows_size = true,
 	.ops = {
 		.pread = file_pread,
 		.pwrite = file_pwrite,

@@ -10,7 +10,7 @@
 #include <string.h>
 
 const struct backend *const backends[] = {
-	&backend_zero, &backend_null, &backend_mem, &backend_file, NULL,
+	&backend_zero, &backend_null, &backend_mem, &backend_file, &backend_nbd, NULL,
 };
 
 const struct backend *backend_find(const char *spec, const char **args)
@@ -40,14 +40,36 @@ void backends_help(void)
 	}
 }
 
+/* The argument of @backend, at @args in @word. */
+static void complete_argument(const struct backend *backend, const char *word,
+			      const char *args)
+{
+	const char *const *form;
+	char spelling[64];
+	size_t len;
+
+	for (form = backend->forms; form && *form; form++) {
+		len = strlen(*form);
+		if ((*form)[len - 1] == '=' && !strncmp(args, *form, len)) {
+			complete_files(word, (size_t)(args - word) + len);
+			return;
+		}
+		snprintf(spelling, sizeof(spelling), "%s:%s", backend->name, *form);
+		complete_word(word, spelling, backend->summary);
+	}
+	if (!backend->forms)
+		complete_files(word, (size_t)(args - word));
+}
+
 void backends_complete(const char *word)
 {
-	const struct backend *const *backend;
+	const struct backend *const *backend, *found;
 	const char *args = NULL;
 	char spelling[32];
 
-	if (strchr(word, ':') && backend_find(word, &args)) {
-		complete_files(word, (size_t)(args - word));
+	found = strchr(word, ':') ? backend_find(word, &args) : NULL;
+	if (found) {
+		complete_argument(found, word, args);
 		return;
 	}
 	for (backend = backends; *backend; backend++) {

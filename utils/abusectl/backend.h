@@ -11,6 +11,8 @@
 #ifndef ABUSECTL_BACKEND_H
 #define ABUSECTL_BACKEND_H
 
+#include "inject.h"
+
 #include <libabuse.h>
 #include <pthread.h>
 #include <sys/types.h>
@@ -23,20 +25,36 @@ struct target {
 	bool read_only;
 	uint64_t size;		/* in: the device's, or size=, or 0 = not given */
 	uint64_t features;	/* in: the backend's; out: what the store can do */
+	int fd;			/* control node */
+	bool must_be_writable;	/* a key says so */
+	unsigned int connections;	/* at most, or 0 = not given */
+	/*
+	 * What the device has or, if it is not up, what keys say: of that the backend
+	 * may fill in what is 0.
+	 */
+	struct abuse_params *params;
 };
 
 struct backend {
 	const char *name;
 	const char *args;		/* what follows "NAME:", or NULL */
 	const char *summary;
+	/*
+	 * How its argument may begin, for the shells, where that is no path; what ends
+	 * with = has a path behind it. Ends with NULL.
+	 */
+	const char *const *forms;
 	uint64_t features;		/* ABUSE_F_* it can do at best */
 	uint32_t server_flags;		/* ABUSE_SERVER_* */
+	bool knows_size;		/* without size= */
+	bool has_connections;
+	bool is_async;			/* its callbacks never wait */
 	struct abuse_ops ops;
 
 	/*
 	 * Opens the store @args of @target and leaves what the callbacks get
-	 * in *store. May fill in target->size and take features away. Reports
-	 * its failures and returns an exit status.
+	 * in *store. May fill in target->size, make it read-only and take features
+	 * away. Reports its failures and returns an exit status.
 	 */
 	int (*open)(struct target *target, const char *args, void **store);
 
@@ -48,9 +66,19 @@ struct backend {
 
 	/* @is_gone: the device was reset or removed: its bytes are nobody's. */
 	void (*close)(void *store, bool is_gone);
+
+	/*
+	 * For those that answer later, all or none: @start begins, returning 0 or
+	 * -errno; @is_stuck: nothing will be answered soon; after @quit no request is
+	 * touched any more.
+	 */
+	int (*start)(void *store);
+	bool (*is_stuck)(void *store);
+	void (*quit)(void *store);
 };
 
-extern const struct backend backend_zero, backend_null, backend_mem, backend_file;
+extern const struct backend backend_zero, backend_null, backend_mem, backend_file,
+	backend_nbd;
 
 /* backend.c: the table, which ends with NULL; the first is the default. */
 extern const struct backend *const backends[];
@@ -95,6 +123,8 @@ struct serving {
 	unsigned int batch;
 	unsigned int spin;		/* nanoseconds */
 	unsigned int redirect;		/* 1: if the backend and the kernel can */
+	unsigned int connections;
+	struct inject inject;
 	bool verbose;
 };
 

@@ -128,8 +128,9 @@ static void details(void)
 	backends_help();
 	putchar('\n');
 	plan_help();
-	puts("size= is needed unless the device is up or the file exists; write_cache, fua,\n"
-	     "discard and write_zeroes are as the backend can, bs is 512 by default.\n");
+	puts("size= is needed unless the device is up, the file exists or the backend is nbd;\n"
+	     "write_cache, fua, discard and write_zeroes are as the backend can, bs is 512 by\n"
+	     "default.\n");
 	conf_help();
 	puts("SIGTERM, SIGINT: answer what is held and exit 0. SIGUSR1: print counters.\n"
 	     "-v, --verbose: print whether this process is declared an I/O flusher and its\n"

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NSEC_PER_SEC	1000000000
@@ -96,12 +97,13 @@ int parse_seconds(const char *text, int64_t *nanoseconds)
 	return 0;
 }
 
-int parse_spin(const char *text, uint64_t *nanoseconds)
+int parse_time(const char *text, uint64_t *nanoseconds)
 {
 	static const struct {
 		const char *suffix;
 		uint64_t scale;
-	} units[] = { { "", 1 }, { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 } };
+	} units[] = { { "", 1 }, { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 },
+		      { "s", NSEC_PER_SEC } };
 	uint64_t value;
 	size_t i;
 	int ret;
@@ -118,6 +120,23 @@ int parse_spin(const char *text, uint64_t *nanoseconds)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+int parse_percent(const char *text, double *share)
+{
+	size_t len = strspn(text, "0123456789.");
+	double percent;
+	char *end;
+
+	if (!isdigit((unsigned char)*text) || strcmp(text + len, "%"))
+		return -EINVAL;
+	percent = strtod(text, &end);
+	if (end != text + len)
+		return -EINVAL;
+	if (percent > 100)
+		return -ERANGE;
+	*share = percent / 100;
+	return 0;
 }
 
 static int hex_digit(char c)

@@ -19,8 +19,11 @@ int parse_size(const char *text, uint64_t *bytes);
 /* Seconds with up to nine decimals, or "never" (-1); in nanoseconds. */
 int parse_seconds(const char *text, int64_t *nanoseconds);
 
-/* Nanoseconds, or with a suffix ns, us or ms those. */
-int parse_spin(const char *text, uint64_t *nanoseconds);
+/* Nanoseconds, or with a suffix ns, us, ms or s those. */
+int parse_time(const char *text, uint64_t *nanoseconds);
+
+/* "0.1%", from 0 to 100; as a share of 1 */
+int parse_percent(const char *text, double *share);
 
 int parse_uuid(const char *text, uint8_t uuid[16]);
 

@@ -37,13 +37,17 @@ static const struct own_key {
 	  parse_number, "N", "a number from 1 to 256",
 	  "requests fetched at once, 1 to 256 (default 16)" },
 	{ "spin", offsetof(struct serving, spin), 0, ABUSE_MAX_SPIN,
-	  parse_spin, "TIME", "from 0 to 1ms (ns, us and ms allowed)",
+	  parse_time, "TIME", "from 0 to 1ms (ns, us and ms allowed)",
 	  "look so long for a request before sleeping, 0 to 1ms\n"
 	  "                       (default 0)" },
 	{ "redirect", offsetof(struct serving, redirect), 0, 1,
 	  parse_number, "0|1", "0 or 1",
 	  "1: the kernel reads and writes the file itself,\n"
 	  "                       where it can (default 1)" },
+	{ "connections", offsetof(struct serving, connections), 1, 16,
+	  parse_number, "N", "a number from 1 to 16",
+	  "to an NBD server that allows several, at most, 1 to 16\n"
+	  "                       (default 4)" },
 };
 
 #define NR_OWN_KEYS	(sizeof(own_keys) / sizeof(*own_keys))
@@ -104,9 +108,13 @@ int plan_take(struct plan *plan, const char *subject, const char *name,
 	      const char *value)
 {
 	const struct own_key *key = own_key_find(name);
+	int ret;
 
 	if (key)
 		return take_own(plan, subject, key, value);
+	ret = inject_take(&plan->serving.inject, subject, name, value);
+	if (ret >= 0)
+		return ret;
 	if (!strcmp(name, "reconnect"))
 		return invalid(subject, "reconnect: a server changes no device that is "
 			       "up; leave it out and use 'abusectl setup'");
@@ -118,6 +126,7 @@ bool plan_has(const struct plan *plan, const char *name)
 	const struct own_key *key = own_key_find(name);
 
 	return key ? plan->given & own_key_bit(key) :
+		     inject_has(&plan->serving.inject, name) ||
 		     settings_has_either(&plan->settings, name);
 }
 
@@ -150,6 +159,8 @@ static int set_up(const struct serving *serving, struct settings *settings,
 		return failed(device_name(serving->number), "discard or write_zeroes: "
 			      "%s cannot do that", serving->spec);
 	params->capacity = target->size;
+	if (target->read_only)
+		params->flags |= ABUSE_PARAMS_READ_ONLY;
 	params->features |= target->features & now->all_features & ~off;
 	ret = settings_check(settings, now);
 	if (ret)
@@ -216,6 +227,10 @@ static int attach(struct plan *plan)
 		.disk = (dev_t)info.ab_device,
 		.is_up = now.state == ABUSE_S_UP,
 		.features = backend->features,
+		.fd = serving->fd,
+		.must_be_writable = settings_has(settings, "rw"),
+		.connections = serving->connections,
+		.params = now.state == ABUSE_S_UP ? &now : &settings->params,
 	};
 	target.read_only = (target.is_up ? now.flags : settings->params.flags) &
 			   ABUSE_PARAMS_READ_ONLY;
@@ -225,10 +240,13 @@ static int attach(struct plan *plan)
 		ret = settings_match(settings, &now);
 		if (ret)
 			return ret;
-	} else if (!target.size && backend != &backend_file) {
+	} else if (!target.size && !backend->knows_size) {
 		return invalid(device_name(serving->number), "size= is needed, since the "
 			       "device is empty");
 	}
+	if (serving->connections && !backend->has_connections)
+		return failed("connections", "%s has none; leave the key out",
+			      serving->spec);
 	ret = open_store(plan, &target);
 	if (ret)
 		return ret;
@@ -260,6 +278,7 @@ void plan_help(void)
 		printf("  %s=%-*s %s\n", own_keys[i].name,
 		       19 - (int)strlen(own_keys[i].name), own_keys[i].value,
 		       own_keys[i].help);
+	inject_help();
 }
 
 void plan_complete(const char *word)
@@ -271,5 +290,6 @@ void plan_complete(const char *word)
 		snprintf(key, sizeof(key), "%s=", own_keys[i].name);
 		complete_item(word, key, own_keys[i].help);
 	}
+	inject_complete(word);
 	settings_complete(word, false);
 }

@@ -18,6 +18,9 @@
 
 #define OVER		SIGUSR2		/* to the attendant */
 #define STACK_SIZE	(128 * 1024)	/* locked memory: keep it small */
+#define STEP		100000000	/* nanoseconds to wait for answers, then look */
+#define MAX_STEPS	100
+#define ROOM		(128 * 1024)	/* bytes for a request that may stay */
 #define READY_SECONDS	10		/* a server that cannot be ready has ended by then */
 
 struct team {
@@ -68,6 +71,7 @@ static void *attend(void *arg)
 		__atomic_store_n(&team->is_stopping, true, __ATOMIC_RELEASE);
 		notify_stopping();
 		abuse_server_stop(team->srv);
+		inject_hasten();
 	}
 	return NULL;
 }
@@ -150,6 +154,37 @@ static int verdict(const struct serving *serving, int err, bool *is_gone)
 	return device_failed(serving->number, "serve", -err);
 }
 
+/* Requests that are not answered at once need room beside each other. */
+static uint64_t buffer_size(const struct serving *serving)
+{
+	uint64_t size = (uint64_t)serving->batch * ROOM;
+
+	if (!serving->backend->is_async && !inject_delays(&serving->inject))
+		return 0;
+	return size < 2 * ABUSE_MAX_REQUEST ? 0 : size;
+}
+
+/* Threads of their own, if there are any, before memory is locked: see above. */
+static int start_helpers(const struct serving *serving, struct abuse_ops *ops)
+{
+	int ret;
+
+	ret = inject_start(&serving->inject, serving->backend,
+			   2 * serving->nr_workers * serving->batch, ops);
+	if (ret || !serving->backend->start)
+		return ret;
+	ret = serving->backend->start(serving->store);
+	return ret < 0 ? failed(serving->spec, "no thread can be started: %s",
+				strerror(-ret)) : EXIT_OK;
+}
+
+static void end_helpers(const struct serving *serving)
+{
+	inject_quit();
+	if (serving->backend->quit)
+		serving->backend->quit(serving->store);
+}
+
 /* As flags say; a file that the kernel must not use, or cannot, is read and written here. */
 static int try_open(struct team *team, struct abuse_config *config)
 {
@@ -165,26 +200,46 @@ static int try_open(struct team *team, struct abuse_config *config)
 	if (ret < 0 || !redirects || !backend->redirect(serving->store, team->srv))
 		return ret;
 	abuse_server_free(team->srv);
+	team->srv = NULL;
 	config->flags = backend->server_flags;
 	return abuse_server_open(&team->srv, config);
 }
 
-static int open_server(struct team *team)
+static int open_server(struct team *team, const struct abuse_ops *ops)
 {
 	const struct serving *serving = team->serving;
 	struct abuse_config config = {
-		.ops = &serving->backend->ops,
+		.ops = ops,
 		.arg = serving->store,
 		.fd = serving->fd,
 		.threads = serving->nr_workers,
 		.depth = serving->batch,
 		.spin = serving->spin,
+		.buffer = buffer_size(serving),
 	};
 	int ret = try_open(team, &config);
 
 	sem_post(&team->opened);
 	return ret < 0 ? device_failed(serving->number, "prepare to serve", -ret) :
 			 EXIT_OK;
+}
+
+/* Who cannot be answered now is left to the next server. */
+static int await_end(const struct team *team)
+{
+	const struct serving *serving = team->serving;
+	const struct backend *backend = serving->backend;
+	unsigned int steps = 0;
+	int ret;
+
+	while ((ret = abuse_server_wait(team->srv, STEP)) == -ETIMEDOUT)
+		if (backend->is_stuck &&
+		    (backend->is_stuck(serving->store) || ++steps == MAX_STEPS)) {
+			note(device_name(serving->number), "what was not answered is left "
+			     "to the next server");
+			return 0;
+		}
+	return ret;
 }
 
 static int serve(struct team *team, bool *is_gone)
@@ -194,20 +249,26 @@ static int serve(struct team *team, bool *is_gone)
 	if (ret < 0)
 		return failed("workers", "cannot be started: %s", strerror(-ret));
 	announce(team);
-	return verdict(team->serving, abuse_server_wait(team->srv, -1), is_gone);
+	return verdict(team->serving, await_end(team), is_gone);
 }
 
 int workers_run(const struct serving *serving, bool *is_gone)
 {
 	struct team team = { .serving = serving };
+	struct abuse_ops ops;
 	int status;
 
 	status = start_attendant(&team);
 	if (status)
 		return status;
-	status = open_server(&team);
+	status = start_helpers(serving, &ops);
+	if (status)
+		sem_post(&team.opened);
+	else
+		status = open_server(&team, &ops);
 	if (!status)
 		status = serve(&team, is_gone);
+	end_helpers(serving);
 	dismiss_attendant(&team);
 	abuse_server_free(team.srv);
 	return status;
