@@ -39,6 +39,9 @@ extern const struct cmd cmd_add, cmd_complete, cmd_get, cmd_help, cmd_info, cmd_
 	cmd_poll, cmd_put, cmd_remove, cmd_reset, cmd_resize, cmd_server, cmd_setup,
 	cmd_stat;
 
+/* module.c: that the module is not loaded, and what to do. */
+const char *module_remedy(void);
+
 /* cmd-help.c */
 void help_all(void);
 void help_one(const struct cmd *cmd);

@@ -26,8 +26,7 @@ int device_missing(const char *text, int err)
 	case ENOENT:
 	case ENXIO:
 		if (!abuse_dev_is_loaded())
-			return failed(text, "the module abuse is not loaded; "
-				      "'modprobe abuse' loads it");
+			return failed(text, "%s", module_remedy());
 		return failed(text, "no such device; 'abusectl list' shows what "
 			      "there is, 'abusectl add' makes one");
 	case EINVAL:
@@ -76,8 +75,8 @@ static int add_failed(const struct abuse_add *add, int err)
 			      "the number or the name %s is taken; 'abusectl list' "
 			      "shows by whom" : "exists already", add->name);
 	case ENOENT:
-		return failed(subject, "/dev/abuse-control is missing: the module "
-			      "abuse is not loaded; 'modprobe abuse' loads it");
+		return failed(subject, "/dev/abuse-control is missing: %s",
+			      module_remedy());
 	case EACCES:
 		return failed(subject, "may not open /dev/abuse-control: be root "
 			      "or in the group abuse");

@@ -46,8 +46,7 @@ static int collect_all(struct devices *all)
 	int ret = abuse_dev_each(collect, all);
 
 	if (ret == -ENODEV)
-		return note(NULL, "no devices: the module abuse is not loaded; "
-			    "'modprobe abuse' loads it");
+		return note(NULL, "no devices: %s", module_remedy());
 	return ret ? failed("devices", "cannot be listed: %s", strerror(-ret)) :
 		     EXIT_OK;
 }
