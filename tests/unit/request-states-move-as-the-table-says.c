@@ -24,7 +24,9 @@ static bool told(int from, int to)
 	case MOVE(ABUSE_CLAIMED_HELD, ABUSE_HELD):
 	case MOVE(ABUSE_CLAIMED_HELD, ABUSE_DOOMED):
 	case MOVE(ABUSE_CLAIMED_HELD, ABUSE_FREE):
+	case MOVE(ABUSE_CLAIMED_HELD, ABUSE_REDIRECTED):
 	case MOVE(ABUSE_DOOMED, ABUSE_FREE):
+	case MOVE(ABUSE_REDIRECTED, ABUSE_FREE):
 		return true;
 	default:
 		return false;
