@@ -47,7 +47,7 @@ member_serves() {
 
 # nothing_is_left: of the packages that were removed just now.
 nothing_is_left() {
-	local left complaints
+	local left
 	fails "the module is no longer loaded" test -e /sys/module/abuse
 	for left in /usr/src/abuse-* /var/lib/dkms/abuse /lib/modules/*/updates/dkms/abuse* /lib/modules/*/extra/abuse* \
 		/usr/lib/udev/rules.d/*abuse* /lib/udev/rules.d/*abuse* /etc/udev/rules.d/*abuse* \
@@ -56,6 +56,13 @@ nothing_is_left() {
 	done
 	pass "no file is left"
 	fails "no module of that name is known" modinfo -F filename abuse
+	kernel_is_content
+}
+
+# kernel_is_content: it said nothing bad since it booted.
+kernel_is_content() {
+	local complaints
 	complaints=$(dmesg --level=emerg,alert,crit,err,warn | grep -iE 'abuse|WARNING|BUG' | grep -v 'taints kernel\|module verification' || true)
+	[ -z "$complaints" ] || dmesg | tail -n 150
 	is "$complaints" "" "the kernel has nothing to complain about"
 }
