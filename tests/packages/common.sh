@@ -11,7 +11,16 @@ in_root() {
 	[ -z "${INSIDE-}" ] || return 0
 	"$TESTS/../debian/build" "$SUITE"
 	exec "$TESTS/vm/guest" chroot "$SUITE" --bind "$TESTS/.." -- \
-		env INSIDE=yes TESTS=/src/tests TIMEOUT_FACTOR="${TIMEOUT_FACTOR:-1}" bash "/src/tests/packages/${0##*/}"
+		env INSIDE=yes TESTS=/src/tests TIMEOUT_FACTOR="${TIMEOUT_FACTOR:-1}" bash "/src/${0#"${TESTS%/*}/"}"
+}
+
+# What a source package holds, in build/packages/sources.
+make_sources() {
+	local sources=$TESTS/../build/packages/sources
+	[ -z "${INSIDE-}" ] || return 0
+	rm -rf "$sources"
+	mkdir -p "$sources"
+	(cd "$TESTS/.." && debian/sources | tr '\n' '\0' | xargs -0 cp -P --parents -t "$sources")
 }
 
 # Packages of the next version, made of the same tree, in build/packages/SUITE.
