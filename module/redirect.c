@@ -85,16 +85,19 @@ static ABUSE_KI_COMPLETE(io_ended, iocb, ret)
 static void aim(struct abuse_redirect *r, bool write)
 {
 	struct bio *bio = r->bio;
+	const struct bio_vec *first = __bvec_iter_bvec(bio->bi_io_vec,
+						       bio->bi_iter);
 	struct bvec_iter at;
 	unsigned int n = 0;
 	struct bio_vec bv;
 
 	bio_for_each_bvec(bv, bio, at)
 		n++;
-	iov_iter_bvec(&r->iter, write ? WRITE : READ,
-		      __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter), n,
+	iov_iter_bvec(&r->iter, write ? WRITE : READ, first, n,
 		      bio->bi_iter.bi_size);
-	r->iter.iov_offset = bio->bi_iter.bi_bvec_done;
+	/* Where in the first one: kernels have different names for it. */
+	r->iter.iov_offset = mp_bvec_iter_offset(bio->bi_io_vec, bio->bi_iter) -
+			     first->bv_offset;
 	if (r->done)
 		iov_iter_advance(&r->iter, r->done);
 }
