@@ -532,6 +532,8 @@ extern struct miscdevice abuse_control_misc;
 
 int abuse_server_check(struct abuse_server *srv);
 int abuse_server_bind(struct abuse_server *srv);
+int abuse_read_sized(void *to, size_t known, size_t least,
+		     const void __user *from);
 long abuse_exchange(struct abuse_server *srv, void __user *arg);
 long abuse_get_status(struct abuse_server *srv, void __user *arg);
 long abuse_set_status(struct abuse_server *srv, void __user *arg);

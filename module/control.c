@@ -28,8 +28,12 @@ static int read_size(u32 *size, size_t least, const void __user *from)
 	return *size > PAGE_SIZE ? -E2BIG : 0;
 }
 
-static int read_sized(void *to, size_t known, size_t least,
-		      const void __user *from)
+/*
+ * A struct that begins with its size and may grow: -EINVAL less than its first version,
+ * -E2BIG more than is known and not zero, -EFAULT.
+ */
+int abuse_read_sized(void *to, size_t known, size_t least,
+		     const void __user *from)
 {
 	u32 size;
 	int err;
@@ -46,7 +50,7 @@ long abuse_set_params(struct abuse_server *srv, void __user *arg)
 	struct abuse_params params;
 	int err;
 
-	err = read_sized(&params, sizeof(params), ABUSE_PARAMS_SIZE_1, arg);
+	err = abuse_read_sized(&params, sizeof(params), ABUSE_PARAMS_SIZE_1, arg);
 	if (err)
 		return err;
 	memset((void *)&params + ABUSE_PARAMS_IN_SIZE, 0,
@@ -110,7 +114,7 @@ static long control_add(struct abuse_add __user *arg)
 	err = abuse_index_owner(&owner);
 	if (err)
 		return err;
-	err = read_sized(&add, sizeof(add), ABUSE_ADD_SIZE_1, arg);
+	err = abuse_read_sized(&add, sizeof(add), ABUSE_ADD_SIZE_1, arg);
 	if (err)
 		return err;
 	if (add.flags & ABUSE_ADD_OWNER) {

@@ -154,16 +154,8 @@ static int prepare(struct abuse_server *srv)
 
 static int read_file(struct abuse_file *file, void __user *arg)
 {
-	u32 size;
-	int err;
+	int err = abuse_read_sized(file, sizeof(*file), ABUSE_FILE_SIZE_1, arg);
 
-	if (get_user(size, (u32 __user *)arg))
-		return -EFAULT;
-	if (size < ABUSE_FILE_SIZE_1)
-		return -EINVAL;
-	if (size > PAGE_SIZE)
-		return -E2BIG;
-	err = copy_struct_from_user(file, sizeof(*file), arg, size);
 	if (err)
 		return err;
 	return file->flags ? -EINVAL : 0;
