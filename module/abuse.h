@@ -3,7 +3,8 @@
  * The map of the driver: states, locks, structs, and the calls between files
  * under the file that defines them. The data path is submit.c (a request
  * arrives and is queued), fetch.c (it is handed out), complete.c (it is
- * answered) or redirect.c (a file answers), recover.c (nobody answers it).
+ * answered) or redirect.c (a file answers, through the workers of lanes.c),
+ * recover.c (nobody answers it).
  *
  * Who has a request now
  *
@@ -62,6 +63,8 @@
  *     GET_BIO handed to whom. The path of a request reads these without it.
  *  5. queue->lock (spinlock, process context): pending, backlog, and every move of
  *     one of its slots from and to pending. One at a time.
+ *  6. lane->lock (spinlock, any context): what waits for workers. Taken with none
+ *     of 4 and 5 held.
  *
  * Who changes what the path of a request asks for (state, capacity, lapsed) changes
  * it first and takes each queue's lock then: whoever comes later sees it.
@@ -185,6 +188,7 @@ struct abuse_device {
 	struct work_struct leftovers_work; /* last close after RESET */
 
 	struct abuse_redirect *redirects; /* [slot], from the first file on */
+	struct abuse_lane *lanes;	/* [queue], likewise */
 	struct workqueue_struct *redirect_wq;
 
 	struct blk_mq_tag_set tag_set;
@@ -375,12 +379,35 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns);
 
 /* ---- claim.c: one call has a request to itself ----------------------------- */
 
+/* What a file is to do; jobs wait in a row. */
+struct abuse_job {
+	struct abuse_job *next;
+};
+
+struct abuse_jobs {
+	struct abuse_job *first;
+	struct abuse_job *last;		/* if there is a first */
+};
+
+static inline void abuse_job_append(struct abuse_jobs *jobs,
+				    struct abuse_job *job)
+{
+	job->next = NULL;
+	if (jobs->first)
+		jobs->last->next = job;
+	else
+		jobs->first = job;
+	jobs->last = job;
+}
+
 /*
- * What a call answered and has not settled yet: the block layer is told of the
- * batch, and counts and queue limit are brought up to date. It does so before it
- * can sleep, or it would keep others' requests from ending or out of the limit.
+ * What a call answered and has not settled yet: files are given their jobs, the
+ * block layer is told of the batch, and counts and queue limit are brought up to
+ * date. It does so before it can sleep, or it would keep others' requests from
+ * ending or out of the limit.
  */
 struct abuse_tally {
+	struct abuse_jobs jobs;	/* for files; no lane has them yet */
 	unsigned int served;
 	unsigned int failed;
 	unsigned int counted;	/* of these, within the queue limit */
@@ -428,15 +455,26 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error);
 int abuse_take_payload(struct abuse_server *srv, u64 id, void __user *to,
 		       size_t len);
 void abuse_end(struct request *rq, u32 error);
+void abuse_end_redirected(struct abuse_slot *slot, struct abuse_tally *tally,
+			  u32 error);
 void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally);
 
 /* ---- redirect.c: a file answers ------------------------------------------- */
 
 int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
-		   const struct abuse_reply *reply);
+		   const struct abuse_reply *reply, struct abuse_tally *tally);
+bool abuse_redirect_do(struct abuse_job *job, size_t *bytes);
+void abuse_redirect_end(struct abuse_device *dev, const struct abuse_jobs *jobs);
 bool abuse_any_redirected(const struct abuse_device *dev);
 int abuse_redirect_start(struct abuse_device *dev);
 void abuse_redirect_stop(struct abuse_device *dev);
+
+/* ---- lanes.c: workers for what files answer --------------------------------- */
+
+void abuse_lane_append(struct abuse_device *dev, const struct abuse_jobs *jobs);
+void abuse_lane_resume(struct abuse_device *dev, struct abuse_job *job);
+int abuse_lanes_start(struct abuse_device *dev);
+void abuse_lanes_stop(struct abuse_device *dev);
 
 /* ---- files.c: what a server registered ------------------------------------ */
 

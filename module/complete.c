@@ -85,9 +85,13 @@ static void end_batch(const struct abuse_device *dev, struct abuse_tally *tally)
 	local_bh_enable();
 }
 
-/* For all that a call answered so far: its end, counts, room within the limit. */
+/* For all that a call answered so far: files begin, or it ends; counts; room within the limit. */
 void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 {
+	if (tally->jobs.first) {
+		abuse_lane_append(dev, &tally->jobs);
+		tally->jobs.first = NULL;
+	}
 	if (!tally->served && !tally->failed)
 		return;
 	end_batch(dev, tally);
@@ -130,6 +134,16 @@ static __always_inline void end_answered(struct abuse_tally *tally,
 		tally->cpu = -1;
 	else
 		tally->cpu = it->cpu;
+}
+
+/* That a file answered. */
+void abuse_end_redirected(struct abuse_slot *slot, struct abuse_tally *tally,
+			  u32 error)
+{
+	struct leaving it = leaving(slot);
+
+	abuse_slot_move_sure(slot, ABUSE_FREE);
+	end_answered(tally, &it, error);
 }
 
 static bool free_claimed(const struct abuse_claim *claim)
@@ -219,7 +233,7 @@ static __always_inline int answer_one(struct abuse_server *srv,
 	if (!reply_is_valid(reply, op))
 		return refuse(srv, slot, reply->id);
 	if (reply->flags & ABUSE_REPLY_REDIRECT) {
-		err = abuse_redirect(srv, slot, reply);
+		err = abuse_redirect(srv, slot, reply, tally);
 		return err == -EINVAL ? refuse(srv, slot, reply->id) : err;
 	}
 

@@ -2,8 +2,8 @@
 /*
  * A request that its server redirected: the kernel does it on a file, with the
  * request's own pages, and ends it with the file's result. complete.c enters with
- * a claimed request; from then on it is the file's alone. Workers do the I/O, bio
- * by bio, so that nothing is allocated.
+ * a claimed request; from then on it is the file's alone. Workers (lanes.c) do the
+ * I/O, bio by bio, so that nothing is allocated.
  */
 #include <linux/cred.h>
 #include <linux/falloc.h>
@@ -14,14 +14,11 @@
 #include "abuse.h"
 #include "trace.h"
 
-/* Workers of one device that may sleep in its files at once, per processor. */
-#define ABUSE_REDIRECT_WORKERS	128
-
 #define ABUSE_WORKER_FLAGS	(PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO)
 
 /* One per slot. */
 struct abuse_redirect {
-	struct work_struct work;
+	struct abuse_job job;
 	struct kiocb iocb;
 	struct iov_iter iter;
 	struct abuse_target *target;
@@ -78,7 +75,7 @@ static ABUSE_KI_COMPLETE(io_ended, iocb, ret)
 	if (iocb->ki_flags & IOCB_WRITE)
 		abuse_iocb_end_write(iocb);
 	r->result = ret;
-	queue_work(r->target->dev->redirect_wq, &r->work);
+	abuse_lane_resume(r->target->dev, &r->job);
 }
 
 /* What is left of the bio. */
@@ -224,44 +221,57 @@ static int perform(struct abuse_redirect *r)
 
 /* ---- beginning and end ------------------------------------------------------------ */
 
-/* Ends the request: slot and r are the next one's at once. */
-static void finish(struct abuse_redirect *r, int err)
+/* Begins what waited in a lane, or goes on. False: it is io_ended()'s. */
+bool abuse_redirect_do(struct abuse_job *job, size_t *bytes)
 {
-	struct abuse_slot *slot = slot_of(r);
-	struct abuse_target *target = r->target;
-	struct abuse_device *dev = target->dev;
-	struct abuse_tally tally = { .counted = slot->counted };
-	struct request *rq = slot->rq;
-	u32 error = -err;
-
-	if (abuse_result_check(abuse_rq_op(rq), error))
-		error = EIO;
-	if (error)
-		tally.failed = 1;
-	else
-		tally.served = 1;
-	trace_abuse_answered(dev, slot, error);
-	abuse_slot_move_sure(slot, ABUSE_FREE);
-	abuse_end(rq, error);
-	abuse_settle(dev, &tally);
-	/* The move was a barrier: who waits sees it, or is seen here. */
-	if (waitqueue_active(&dev->doomed_wait))
-		wake_up(&dev->doomed_wait);
-	abuse_target_put(target);
-}
-
-static void redirect_work(struct work_struct *work)
-{
-	struct abuse_redirect *r = container_of(work, struct abuse_redirect,
-						work);
+	struct abuse_redirect *r = container_of(job, struct abuse_redirect,
+						job);
 	struct guise guise;
 	int err;
 
+	*bytes = blk_rq_bytes(slot_of(r)->rq);
 	put_on(&guise, r);
 	err = perform(r);
 	take_off(&guise);
-	if (err != -EIOCBQUEUED)
-		finish(r, err);
+	if (err == -EIOCBQUEUED)
+		return false;
+	r->result = err;
+	return true;
+}
+
+static u32 error_of(const struct abuse_redirect *r, const struct request *rq)
+{
+	u32 error = -r->result;
+
+	return abuse_result_check(abuse_rq_op(rq), error) ? EIO : error;
+}
+
+/* Slot and r are the next one's at once. */
+static void end_one(struct abuse_redirect *r, struct abuse_tally *tally)
+{
+	struct abuse_slot *slot = slot_of(r);
+	struct abuse_target *target = r->target;
+	u32 error = error_of(r, slot->rq);
+
+	trace_abuse_answered(target->dev, slot, error);
+	abuse_end_redirected(slot, tally, error);
+	abuse_target_put(target);
+}
+
+/* What abuse_redirect_do() has done. The device outlives its workers. */
+void abuse_redirect_end(struct abuse_device *dev, const struct abuse_jobs *jobs)
+{
+	struct abuse_job *job, *next;
+	struct abuse_tally tally = { };
+
+	for (job = jobs->first; job; job = next) {
+		next = job->next;
+		end_one(container_of(job, struct abuse_redirect, job), &tally);
+	}
+	abuse_settle(dev, &tally);
+	/* The moves were barriers: who waits sees them, or is seen here. */
+	if (waitqueue_active(&dev->doomed_wait))
+		wake_up(&dev->doomed_wait);
 }
 
 /* May this be done to that file? The server's limit of file sizes counts as well. */
@@ -285,11 +295,11 @@ static bool is_allowed(const struct abuse_target *target,
 
 /*
  * Gives a request that is claimed to the registered file that the reply names. 0: it is
- * the file's now. -EINVAL: no such file, or not for this; it is still claimed. -ESTALE:
- * it was doomed, and is ended.
+ * the file's now, and begun when the tally is settled. -EINVAL: no such file, or not for
+ * this; it is still claimed. -ESTALE: it was doomed, and is ended.
  */
 int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
-		   const struct abuse_reply *reply)
+		   const struct abuse_reply *reply, struct abuse_tally *tally)
 {
 	struct abuse_device *dev = srv->dev;
 	struct abuse_target *target = abuse_target_get(srv, reply->file);
@@ -314,7 +324,7 @@ int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 	r->under_way = false;
 	r->refused = false;
 	trace_abuse_redirected(dev, slot);
-	queue_work(dev->redirect_wq, &r->work);
+	abuse_job_append(&tally->jobs, &r->job);
 	return 0;
 
 out_put:
@@ -334,14 +344,11 @@ bool abuse_any_redirected(const struct abuse_device *dev)
 	return false;
 }
 
-/*
- * Before the first file. Workers of the device's own: a file may lie on another of our
- * disks, which must not wait for workers that wait for it.
- */
+/* Before the first file. */
 int abuse_redirect_start(struct abuse_device *dev)
 {
 	struct abuse_redirect *redirects;
-	u32 i;
+	int err;
 
 	lockdep_assert_held(&dev->control);
 	if (dev->redirects)
@@ -349,14 +356,10 @@ int abuse_redirect_start(struct abuse_device *dev)
 	redirects = kvcalloc(dev->nr_slots, sizeof(*redirects), GFP_KERNEL);
 	if (!redirects)
 		return -ENOMEM;
-	for (i = 0; i < dev->nr_slots; i++)
-		INIT_WORK(&redirects[i].work, redirect_work);
-	dev->redirect_wq = alloc_workqueue("abuse%u", ABUSE_WQ_PERCPU |
-					   WQ_MEM_RECLAIM,
-					   ABUSE_REDIRECT_WORKERS, dev->number);
-	if (!dev->redirect_wq) {
+	err = abuse_lanes_start(dev);
+	if (err) {
 		kvfree(redirects);
-		return -ENOMEM;
+		return err;
 	}
 	/* Pairs with whoever finds a file, and with abuse_any_redirected(). */
 	smp_store_release(&dev->redirects, redirects);
@@ -368,7 +371,7 @@ void abuse_redirect_stop(struct abuse_device *dev)
 {
 	if (!dev->redirects)
 		return;
-	destroy_workqueue(dev->redirect_wq);
+	abuse_lanes_stop(dev);
 	kvfree(dev->redirects);
 	dev->redirects = NULL;
 }
