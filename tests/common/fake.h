@@ -22,7 +22,11 @@ static int fake_ioctl(int fd, unsigned long cmd, const void *arg);
 #include "../../utils/lib/queue.c"
 #include "../../utils/lib/request.c"
 #include "../../utils/lib/wake.c"
-#include "../../utils/lib/serve.c"
+#include "../../utils/lib/turn.c"
+#include "../../utils/lib/exchange.c"
+#include "../../utils/lib/buffer.c"
+#include "../../utils/lib/run.c"
+#include "../../utils/lib/reply.c"
 #include "../../utils/lib/server.c"
 #undef ioctl
 

@@ -2,7 +2,7 @@
 /*
  * What a callback may do with its request, from whichever thread: answer it later,
  * or have the kernel do it. The slot goes back to its queue over a stack that takes
- * no lock; serve.c takes it from there. Allocates nothing, makes no exchange.
+ * no lock; turn.c takes it from there. Allocates nothing, makes no exchange.
  */
 #include "internal.h"
 

@@ -3,7 +3,7 @@
  * A server from open to free: configuration, threads and their end, event loops. All
  * queues share one descriptor: what this server holds then returns at once whichever
  * way it dies, and a device removed and added again between two opens cannot give two
- * threads two devices. serve.c serves; here no request is touched.
+ * threads two devices. turn.c serves; here no request is touched.
  */
 #include "internal.h"
 
