@@ -40,19 +40,10 @@ void queue_vacate(struct queue *queue)
 	}
 }
 
-static inline bool needs_room(const struct queue *queue, const struct slot *slot)
-{
-	return slot->req.op == ABUSE_OP_READ &&
-	       !(queue->srv->config.flags & ABUSE_SERVER_NO_READ_DATA);
-}
-
 bool queue_make_room(struct queue *queue, struct slot *slot)
 {
-	struct segment *segment;
+	struct segment *segment = find_segment(queue, slot->req.length);
 
-	if (!needs_room(queue, slot))
-		return true;
-	segment = find_segment(queue, slot->req.length);
 	if (!segment)
 		return false;
 	slot->req.data = segment->at + segment->used;

@@ -111,6 +111,7 @@ struct queue {
 	unsigned int nr_replies;
 	unsigned int nr_slots;		/* twice the depth: refused replies keep theirs */
 	unsigned int nr_free;
+	bool is_without_data;		/* READs need no memory */
 	unsigned int nr_async;		/* left by callbacks, not yet back here */
 	bool is_full;			/* no room for another request */
 	struct list todo;		/* fetched, and waiting for memory */

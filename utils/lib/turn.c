@@ -33,6 +33,13 @@ static void take_done(struct queue *queue)
 	}
 }
 
+/* Memory for its bytes is there, if it needs any. */
+static inline bool has_room(struct queue *queue, struct slot *slot)
+{
+	return slot->req.op != ABUSE_OP_READ || queue->is_without_data ||
+	       queue_make_room(queue, slot);
+}
+
 /*
  * READs for which there was no memory, and what came behind them: they stay until
  * requests before them are answered.
@@ -43,7 +50,7 @@ static int run_todo(struct queue *queue)
 	int ret;
 
 	while ((slot = queue->todo.first)) {
-		while (!queue_make_room(queue, slot)) {
+		while (!has_room(queue, slot)) {
 			if (!queue->nr_replies)
 				return 0;
 			ret = queue_answer(queue);
@@ -119,7 +126,7 @@ static int run_new(struct queue *queue, unsigned int nr)
 			slot->segment = window;
 			slot->req.data = window->at + base + from->offset;
 		}
-		if (queue->todo.first || !queue_make_room(queue, slot))
+		if (queue->todo.first || !has_room(queue, slot))
 			list_add(&queue->todo, slot);
 		else
 			queue_run(queue, slot);
