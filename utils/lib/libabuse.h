@@ -328,8 +328,9 @@ void abuse_server_counts(const struct abuse_server *srv, struct abuse_counts *co
  * abuse_server_start() - serve, with threads of the library's own
  *
  * They block all signals but one real-time signal, SIGRTMAX - 1, for which a
- * handler is installed that does nothing: it ends a wait. -EALREADY: done before;
- * -EBUSY: an event loop serves; errors of pthread_create(3).
+ * handler is installed that does nothing: it ends a wait. Where the caller is
+ * SCHED_OTHER they are SCHED_BATCH, so that they let who submits go on.
+ * -EALREADY: done before; -EBUSY: an event loop serves; errors of pthread_create(3).
  */
 int abuse_server_start(struct abuse_server *srv);
 

@@ -7,6 +7,7 @@
  */
 #include "internal.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,11 +183,24 @@ static void end(struct abuse_server *srv, int err)
 /* Whose thread this is. */
 static __thread const struct abuse_server *own_server;
 
+/*
+ * Who submits on the same processor goes on until it has to wait, and not until its
+ * first request wakes this thread. Another policy was chosen, and stays.
+ */
+static void be_patient(void)
+{
+	static const struct sched_param none;
+
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 static void *thread_main(void *arg)
 {
 	struct queue *queue = arg;
 	int ret;
 
+	be_patient();
 	own_server = queue->srv;
 	do {
 		ret = queue_turn(queue, -1);
