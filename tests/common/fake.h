@@ -192,8 +192,8 @@ static int fake_wait(struct abuse_exchange *call)
 		pthread_mutex_lock(&fake.lock);
 		ret = fake_exchange(call);
 		pthread_mutex_unlock(&fake.lock);
-		if (ret || call->nr_taken || call->nr_requests || !call->wait ||
-		    !call->max_requests)
+		if (ret || call->nr_taken || call->nr_taken < call->nr_replies ||
+		    call->nr_requests || !call->wait || !call->max_requests)
 			return ret;
 		call->nr_replies = 0;
 		if (poll(NULL, 0, 1) < 0)
