@@ -64,6 +64,9 @@ struct backend {
 	 */
 	int (*redirect)(void *store, struct abuse_server *srv);
 
+	/* The server is there, and its memory locked. NULL: there is nothing to do. */
+	void (*opened)(void *store, const struct abuse_server *srv);
+
 	/* @is_gone: the device was reset or removed: its bytes are nobody's. */
 	void (*close)(void *store, bool is_gone);
 

@@ -219,6 +219,8 @@ static int open_server(struct team *team, const struct abuse_ops *ops)
 	};
 	int ret = try_open(team, &config);
 
+	if (!ret && serving->backend->opened)
+		serving->backend->opened(serving->store, team->srv);
 	sem_post(&team->opened);
 	return ret < 0 ? device_failed(serving->number, "prepare to serve", -ret) :
 			 EXIT_OK;
