@@ -241,6 +241,7 @@ const struct backend backend_mem = {
 	.name = "mem",
 	.summary = "memory that outlives the server, until reset or reboot",
 	.features = ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES,
+	.batch = 64,
 	.ops = {
 		.pread = mem_pread,
 		.pwrite = mem_pwrite,

@@ -46,6 +46,7 @@ struct backend {
 	const char *const *forms;
 	uint64_t features;		/* ABUSE_F_* it can do at best */
 	uint32_t server_flags;		/* ABUSE_SERVER_* */
+	unsigned int batch;		/* default; 0: that of all */
 	bool knows_size;		/* without size= */
 	bool has_connections;
 	bool is_async;			/* its callbacks never wait */
