@@ -264,6 +264,27 @@ static void bad_config(void)
 	is(abuse_server_open(&server, &config), -ENODEV, "no such device");
 }
 
+/* Calls do not tell of it: what the kernel is told does. */
+static void spin_is(uint64_t given, uint32_t flags, uint64_t wanted)
+{
+	struct abuse_config config = {
+		.ops = &ops, .fd = fake.node, .spin = given, .flags = flags,
+	};
+
+	must(!abuse_server_open(&server, &config), "a server with spin %u", (unsigned int)given);
+	is(server->queues[0].call.spin, wanted, "looks so long");
+	abuse_server_free(server);
+}
+
+static void spinning(void)
+{
+	fake_begin(0, 0);
+	spin_is(0, 0, 20000);
+	spin_is(1000000, 0, 1000000);
+	spin_is(0, ABUSE_SERVER_NO_SPIN, 0);
+	spin_is(1, ABUSE_SERVER_NO_SPIN, 0);
+}
+
 static void setting_up(void)
 {
 	struct abuse_params params = { .capacity = 1 << 30 };
@@ -380,6 +401,7 @@ int main(void)
 	bad_answers();
 	redirect();
 	bad_config();
+	spinning();
 	setting_up();
 	wrong_state();
 	device_goes();

@@ -238,6 +238,7 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 #define ABUSE_SERVER_NO_READ_DATA  (1U << 2)  /* pread points, redirects or gives zeroes */
 #define ABUSE_SERVER_NO_WRITE_DATA (1U << 3)  /* pwrite needs no bytes */
 #define ABUSE_SERVER_NO_LOCK	(1U << 4)  /* leave memory unlocked */
+#define ABUSE_SERVER_NO_SPIN	(1U << 5)  /* sleep at once, whatever spin says */
 
 #define ABUSE_MAX_THREADS	64
 #define ABUSE_MAX_SPIN		1000000	/* nanoseconds */
@@ -263,7 +264,8 @@ struct abuse_config {
 					 * twice the largest request; more lets more
 					 * be in flight at once */
 	uint64_t spin;			/* nanoseconds to look for a request before
-					 * sleeping, at most 1 ms; default 0 */
+					 * sleeping, at most 1 ms, less where that is
+					 * in vain; default 20000; threads alone */
 	uint64_t reserved[8];		/* 0 */
 };
 

@@ -20,11 +20,13 @@
 #define KICK_INTERVAL	20000000	/* nanoseconds */
 #define STACK_SIZE	(256 * 1024)	/* locked memory: keep it small */
 #define DEFAULT_DEPTH	16
+#define DEFAULT_SPIN	20000		/* nanoseconds: about what a sleep costs */
 #define MAX_TURNS	16		/* in a dispatch, before others have theirs */
 #define NSEC_PER_SEC	1000000000LL
 
 #define ALL_FLAGS (ABUSE_SERVER_ADD | ABUSE_SERVER_FUA | ABUSE_SERVER_NO_READ_DATA | \
-		   ABUSE_SERVER_NO_WRITE_DATA | ABUSE_SERVER_NO_LOCK)
+		   ABUSE_SERVER_NO_WRITE_DATA | ABUSE_SERVER_NO_LOCK | \
+		   ABUSE_SERVER_NO_SPIN)
 #define NO_DATA	(ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA)
 
 /* ---- open ---- */
@@ -47,6 +49,10 @@ static int check_config(struct abuse_config *config)
 		config->threads = 1;
 	if (!config->depth)
 		config->depth = DEFAULT_DEPTH;
+	if (!config->spin)
+		config->spin = DEFAULT_SPIN;
+	if (config->flags & ABUSE_SERVER_NO_SPIN)
+		config->spin = 0;
 	return 0;
 }
 
