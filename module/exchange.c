@@ -287,6 +287,9 @@ long abuse_exchange(struct abuse_server *srv, void __user *arg)
 	err = answer(srv, &x);
 	if (exchange_write(&x, arg))
 		err = -EFAULT;
+	/* What was refused may be held still: its server is to hear of it now. */
+	if (x.nr_taken < x.nr_replies)
+		x.wait = 0;
 	if (!err && x.max_requests)
 		err = give_or_wait(srv, &x, arg);
 	return x.nr_taken || err >= 0 ? 0 : err;

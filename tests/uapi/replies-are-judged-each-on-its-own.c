@@ -2,7 +2,7 @@
 /*
  * In one batch each reply gets its own status, a bad one takes nothing from
  * the good ones, and after EINVAL or EFAULT the request is still held and can be
- * answered again.
+ * answered again: a call that would wait returns at once to say so.
  */
 /* build: m32 */
 #include "abuse.h"
@@ -80,5 +80,17 @@ int main(void)
 	is(exchange(fd, &x), 0, "three ids of 0");
 	is(x.nr_taken, 0, "replies taken");
 	is(a[2].status, ESTALE, "status of the last");
+
+	/* Who would wait for another request hears of it first. */
+	io[0] = io_read(&d, 0, 4096);
+	q[0] = fetch_one(fd, NULL, 0);
+	memset(a, 0, sizeof(a));
+	a[0].id = q[0].id;
+	a[0].address = ADDR(bad);
+	is(exchange_both(fd, a, 1, q, 1, NULL, 0, FOR_EVER), 0, "a bad reply, and a wait for ever");
+	is(a[0].status, EFAULT, "its status");
+	is(reply(fd, a[0].id, EIO, NULL), 0, "another answer");
+	is(io_wait(io[0]), EIO, "its read");
+	io_end(io[0]);
 	return done();
 }

@@ -93,6 +93,29 @@ static int redirects(struct abuse_req *req)
 	return said;
 }
 
+static int points_to_null(struct abuse_req *req)
+{
+	said = abuse_req_point(req, NULL);
+	return said;
+}
+
+static int points(struct abuse_req *req)
+{
+	static const char bytes[4096];
+
+	said = abuse_req_point(req, bytes);
+	return said;
+}
+
+static int points_when_done(struct abuse_req *req)
+{
+	static const char bytes[4096];
+
+	abuse_req_done(req, 0);
+	said = abuse_req_point(req, bytes);
+	return ABUSE_ASYNC;
+}
+
 /* The write itself is done; its flush is what this redirects. */
 static int redirects_flush(struct abuse_req *req)
 {
@@ -164,6 +187,18 @@ static void bad_answers(void)
 	costs_an_error("a redirect that this kernel cannot", ABUSE_OP_READ, redirects, 0);
 	is(said, -EOPNOTSUPP, "which is told");
 
+	costs_an_error("a pointer to nothing", ABUSE_OP_READ, points_to_null, 0);
+	is(said, -EINVAL, "which is told");
+	costs_an_error("a write that points", ABUSE_OP_WRITE, points, 0);
+	is(said, -EOPNOTSUPP, "which is told");
+	costs_an_error("a flush that points", ABUSE_OP_FLUSH, points, 0);
+	is(said, -EOPNOTSUPP, "which is told");
+
+	fake_begin(1, ABUSE_F_WRITE_CACHE);
+	serve_one(ABUSE_OP_READ, points_when_done, 0);
+	is(said, -EALREADY, "pointed after it was done");
+	is(fake.requests[1].result, 0, "what was done counts");
+
 	fake_begin(1, ABUSE_F_WRITE_CACHE);
 	serve_one(ABUSE_OP_WRITE, is_done_twice, 0);
 	is(said, -EALREADY, "done twice");
@@ -227,6 +262,27 @@ static void bad_config(void)
 	config = good;
 	config.device = "no-such-device";
 	is(abuse_server_open(&server, &config), -ENODEV, "no such device");
+}
+
+/* Calls do not tell of it: what the kernel is told does. */
+static void spin_is(uint64_t given, uint32_t flags, uint64_t wanted)
+{
+	struct abuse_config config = {
+		.ops = &ops, .fd = fake.node, .spin = given, .flags = flags,
+	};
+
+	must(!abuse_server_open(&server, &config), "a server with spin %u", (unsigned int)given);
+	is(server->queues[0].call.spin, wanted, "looks so long");
+	abuse_server_free(server);
+}
+
+static void spinning(void)
+{
+	fake_begin(0, 0);
+	spin_is(0, 0, 20000);
+	spin_is(1000000, 0, 1000000);
+	spin_is(0, ABUSE_SERVER_NO_SPIN, 0);
+	spin_is(1, ABUSE_SERVER_NO_SPIN, 0);
 }
 
 static void setting_up(void)
@@ -345,6 +401,7 @@ int main(void)
 	bad_answers();
 	redirect();
 	bad_config();
+	spinning();
 	setting_up();
 	wrong_state();
 	device_goes();

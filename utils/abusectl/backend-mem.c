@@ -4,6 +4,11 @@
  * they outlive any server. Made anew at set-up, also the object itself: what a
  * server of the device's former life may still write goes to the old one.
  * Dropped when a server sees its device reset or removed.
+ *
+ * READs are answered from a mapping of the object, without a copy, where it is known
+ * to have pages: a hole that is read through a mapping is filled, and a device much
+ * larger than memory would not stay so. WRITEs do not use it: a page that cannot be
+ * had, or an object made shorter, is an error to pwrite() and a signal otherwise.
  */
 #include "backend.h"
 #include "cmd.h"
@@ -17,10 +22,99 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PAGE_SHIFT	12
+
 struct mem {
-	struct store store;		/* first: callbacks know no more */
+	struct store store;		/* first: the callbacks of store.c get it */
+	uint64_t size;
+	unsigned char *bytes;		/* the object, or NULL: it is not mapped */
+	unsigned char *known;		/* for each page whether it is there: 1 */
 	char name[48];
 };
+
+/* ---- what is there ---- */
+
+static uint64_t nr_pages(const struct mem *mem)
+{
+	return (mem->size >> PAGE_SHIFT) + 1;
+}
+
+/* Nor is what is not in the mapping: the device may have grown. */
+static bool is_known(const struct mem *mem, const struct abuse_req *req)
+{
+	uint64_t page = req->offset >> PAGE_SHIFT, end = req->offset + req->length;
+
+	if (!mem->known || end > mem->size)
+		return false;
+	for (; page << PAGE_SHIFT < end; page++)
+		if (!__atomic_load_n(&mem->known[page], __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+
+/*
+ * Another server may make holes in what is known here: they read as zeroes all the same,
+ * for a page of memory each.
+ */
+static void know(const struct mem *mem, const struct abuse_req *req, bool is_there)
+{
+	uint64_t page = req->offset >> PAGE_SHIFT, end = req->offset + req->length;
+
+	if (!mem->known || end > mem->size)
+		return;
+	for (; page << PAGE_SHIFT < end; page++)
+		if (__atomic_load_n(&mem->known[page], __ATOMIC_RELAXED) != is_there)
+			__atomic_store_n(&mem->known[page], is_there, __ATOMIC_RELAXED);
+}
+
+static bool has_no_hole(const struct mem *mem, const struct abuse_req *req)
+{
+	off_t hole = lseek(mem->store.fd, (off_t)req->offset, SEEK_HOLE);
+
+	return hole >= 0 && (uint64_t)hole >= req->offset + req->length;
+}
+
+/* ---- callbacks ---- */
+
+static int mem_pread(struct abuse_req *req)
+{
+	const struct mem *mem = req->arg;
+	int ret;
+
+	if (is_known(mem, req))
+		return abuse_req_point(req, mem->bytes + req->offset);
+	ret = store_pread(req);
+	if (!ret && mem->known && has_no_hole(mem, req))
+		know(mem, req, true);
+	return ret;
+}
+
+static int mem_pwrite(struct abuse_req *req)
+{
+	int ret = store_pwrite(req);
+
+	if (!ret)
+		know(req->arg, req, true);
+	return ret;
+}
+
+static int mem_trim(struct abuse_req *req)
+{
+	int ret = store_trim(req);
+
+	know(req->arg, req, false);
+	return ret;
+}
+
+static int mem_zero(struct abuse_req *req)
+{
+	int ret = store_zero(req);
+
+	know(req->arg, req, false);
+	return ret;
+}
+
+/* ---- the object ---- */
 
 static int mem_create(const struct mem *mem, uint64_t size)
 {
@@ -82,8 +176,46 @@ static int mem_open(struct target *target, const char *args, void **store)
 		return EXIT_FAILED;
 	}
 	store_init(&mem->store, fd);
+	mem->size = target->size;
 	*store = mem;
 	return EXIT_OK;
+}
+
+static void *map(size_t size, int protection, int flags, int fd)
+{
+	void *at = mmap(NULL, size, protection, flags | MAP_NORESERVE, fd, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+/*
+ * Locked memory is filled in, holes too: what is mapped between these calls is not, and
+ * what was locked stays so. Where there is no room for it, READs do without.
+ */
+static void mem_opened(void *store, const struct abuse_server *srv)
+{
+	bool is_locked = abuse_server_holds(srv) & ABUSE_IS_LOCKED;
+	struct mem *mem = store;
+
+	if (mem->size > SIZE_MAX / 2 || (is_locked && mlockall(MCL_CURRENT)))
+		return;
+	mem->bytes = map(mem->size, PROT_READ, MAP_SHARED, mem->store.fd);
+	if (mem->bytes)
+		mem->known = map(nr_pages(mem), PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	if (is_locked) {
+		if (mem->known)
+			mlock2(mem->known, nr_pages(mem), MLOCK_ONFAULT);
+		mlockall(MCL_FUTURE);
+	}
+}
+
+static void mem_unmap(struct mem *mem)
+{
+	if (mem->bytes)
+		munmap(mem->bytes, mem->size);
+	if (mem->known)
+		munmap(mem->known, nr_pages(mem));
 }
 
 static void mem_close(void *store, bool is_gone)
@@ -100,6 +232,7 @@ static void mem_close(void *store, bool is_gone)
 			shm_unlink(mem->name);
 		close(fd);
 	}
+	mem_unmap(mem);
 	store_close(&mem->store);
 	free(mem);
 }
@@ -108,12 +241,14 @@ const struct backend backend_mem = {
 	.name = "mem",
 	.summary = "memory that outlives the server, until reset or reboot",
 	.features = ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES,
+	.batch = 64,
 	.ops = {
-		.pread = store_pread,
-		.pwrite = store_pwrite,
-		.trim = store_trim,
-		.zero = store_zero,
+		.pread = mem_pread,
+		.pwrite = mem_pwrite,
+		.trim = mem_trim,
+		.zero = mem_zero,
 	},
 	.open = mem_open,
+	.opened = mem_opened,
 	.close = mem_close,
 };

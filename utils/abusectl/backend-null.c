@@ -35,6 +35,7 @@ const struct backend backend_null = {
 	.name = "null",
 	.summary = "as zero, but no payload is copied: for measurements",
 	.server_flags = ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA,
+	.batch = 64,
 	.ops = { .pread = null_pread, .pwrite = null_pwrite },
 	.open = null_open,
 	.close = null_close,

@@ -36,6 +36,7 @@ static void zero_close(void *store, bool is_gone)
 const struct backend backend_zero = {
 	.name = "zero",
 	.summary = "reads give zeroes, writes are dropped (default)",
+	.batch = 64,
 	.ops = { .pread = zero_pread, .pwrite = zero_pwrite },
 	.open = zero_open,
 	.close = zero_close,

@@ -46,6 +46,7 @@ struct backend {
 	const char *const *forms;
 	uint64_t features;		/* ABUSE_F_* it can do at best */
 	uint32_t server_flags;		/* ABUSE_SERVER_* */
+	unsigned int batch;		/* default; 0: that of all */
 	bool knows_size;		/* without size= */
 	bool has_connections;
 	bool is_async;			/* its callbacks never wait */
@@ -63,6 +64,9 @@ struct backend {
 	 * bytes do not come here; -errno: they must. NULL: they always do.
 	 */
 	int (*redirect)(void *store, struct abuse_server *srv);
+
+	/* The server is there, and its memory locked. NULL: there is nothing to do. */
+	void (*opened)(void *store, const struct abuse_server *srv);
 
 	/* @is_gone: the device was reset or removed: its bytes are nobody's. */
 	void (*close)(void *store, bool is_gone);

@@ -16,7 +16,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define DEFAULT_BATCH	16
+#define DEFAULT_BATCH	16		/* so that no worker waits for a slow one's requests */
+#define DEFAULT_SPIN	20000		/* nanoseconds */
 
 /* What no backend can be made to do that does not. */
 #define BACKEND_FEATURES	(ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES)
@@ -35,11 +36,12 @@ static const struct own_key {
 	  "threads, 1 to 64 (default: as CPUs, 2 to 4)" },
 	{ "batch", offsetof(struct serving, batch), 1, 256,
 	  parse_number, "N", "a number from 1 to 256",
-	  "requests fetched at once, 1 to 256 (default 16)" },
+	  "requests fetched at once, 1 to 256 (default 16; 64 for\n"
+	  "                       mem, null and zero)" },
 	{ "spin", offsetof(struct serving, spin), 0, ABUSE_MAX_SPIN,
 	  parse_time, "TIME", "from 0 to 1ms (ns, us and ms allowed)",
 	  "look so long for a request before sleeping, 0 to 1ms\n"
-	  "                       (default 0)" },
+	  "                       (default 20us)" },
 	{ "redirect", offsetof(struct serving, redirect), 0, 1,
 	  parse_number, "0|1", "0 or 1",
 	  "1: the kernel reads and writes the file itself,\n"
@@ -67,7 +69,7 @@ void plan_init(struct plan *plan)
 			.backend = backends[0],
 			.spec = backends[0]->name,
 			.nr_workers = default_workers(),
-			.batch = DEFAULT_BATCH,
+			.spin = DEFAULT_SPIN,
 			.redirect = 1,
 		},
 	};
@@ -260,8 +262,11 @@ static int attach(struct plan *plan)
 
 int plan_attach(struct plan *plan)
 {
-	int fd = plan->serving.fd, ret;
+	struct serving *serving = &plan->serving;
+	int fd = serving->fd, ret;
 
+	if (!serving->batch)
+		serving->batch = serving->backend->batch ?: DEFAULT_BATCH;
 	while (flock(fd, LOCK_EX) && errno == EINTR)
 		;
 	ret = attach(plan);

@@ -191,9 +191,12 @@ static int try_open(struct team *team, struct abuse_config *config)
 	const struct serving *serving = team->serving;
 	const struct backend *backend = serving->backend;
 	bool redirects = serving->redirect && backend->redirect;
+	uint32_t flags = backend->server_flags;
 	int ret;
 
-	config->flags = backend->server_flags;
+	if (!serving->spin)
+		flags |= ABUSE_SERVER_NO_SPIN;
+	config->flags = flags;
 	if (redirects)
 		config->flags |= ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA;
 	ret = abuse_server_open(&team->srv, config);
@@ -201,7 +204,7 @@ static int try_open(struct team *team, struct abuse_config *config)
 		return ret;
 	abuse_server_free(team->srv);
 	team->srv = NULL;
-	config->flags = backend->server_flags;
+	config->flags = flags;
 	return abuse_server_open(&team->srv, config);
 }
 
@@ -219,6 +222,8 @@ static int open_server(struct team *team, const struct abuse_ops *ops)
 	};
 	int ret = try_open(team, &config);
 
+	if (!ret && serving->backend->opened)
+		serving->backend->opened(serving->store, team->srv);
 	sem_post(&team->opened);
 	return ret < 0 ? device_failed(serving->number, "prepare to serve", -ret) :
 			 EXIT_OK;

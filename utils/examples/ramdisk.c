@@ -13,8 +13,7 @@
 
 static int ram_pread(struct abuse_req *req)
 {
-	memcpy(req->data, (char *)req->arg + req->offset, req->length);
-	return 0;
+	return abuse_req_point(req, (char *)req->arg + req->offset);
 }
 
 static int ram_pwrite(struct abuse_req *req)

@@ -7,7 +7,7 @@
  * to the thread that serves the queue, but for what is marked [any]: that is how
  * abuse_req_done() gets a slot back to it from elsewhere.
  *
- *	free --queue_turn--> todo --run--> with a callback --> done [any]
+ *	free --exchange--> todo --run--> with a callback --> done [any]
  *	  ^                                    |                |
  *	  +-- replies <-- late (flush) <-------+----------------+
  */
@@ -111,6 +111,7 @@ struct queue {
 	unsigned int nr_replies;
 	unsigned int nr_slots;		/* twice the depth: refused replies keep theirs */
 	unsigned int nr_free;
+	bool is_without_data;		/* READs need no memory */
 	unsigned int nr_async;		/* left by callbacks, not yet back here */
 	bool is_full;			/* no room for another request */
 	struct list todo;		/* fetched, and waiting for memory */
@@ -139,6 +140,30 @@ struct queue {
 	pthread_t thread;
 	bool is_running;		/* of the threads that start and wait */
 };
+
+static inline struct slot *queue_take_slot(struct queue *queue)
+{
+	struct slot *slot = queue->free[queue->first_free];
+
+	if (++queue->first_free == queue->nr_slots)
+		queue->first_free = 0;
+	queue->nr_free--;
+	return slot;
+}
+
+static inline void queue_free_slot(struct queue *queue, struct slot *slot)
+{
+	queue->free[queue->end_free] = slot;
+	if (++queue->end_free == queue->nr_slots)
+		queue->end_free = 0;
+	queue->nr_free++;
+}
+
+/* Counters have one writer; readers in other threads see whole values. */
+static inline void count(uint64_t *counter, uint64_t more)
+{
+	SET(*counter, *counter + more);
+}
 
 enum { SERVES_NOT, SERVES_THREADS, SERVES_LOOPS };
 
@@ -169,11 +194,39 @@ int queue_init(struct queue *queue, struct abuse_server *srv);
 void queue_destroy(struct queue *queue);
 
 /*
- * serve.c: a turn answers, fetches up to the room there is, and runs callbacks. It
+ * turn.c: a turn answers, fetches up to the room there is, and runs callbacks. It
  * waits only if @wait says so and nothing is left with a callback. 1: turn again at
  * once; 0: nothing to do; -ESHUTDOWN: stopped, nothing is held; -errno.
  */
 int queue_turn(struct queue *queue, int64_t wait);
+
+/*
+ * exchange.c: sends all replies; how many requests came, 0 after a signal, or -errno.
+ * queue_answer() asks for none, and sends what was refused again.
+ */
+int queue_exchange(struct queue *queue, unsigned int max_requests, int64_t wait);
+int queue_answer(struct queue *queue);
+
+/*
+ * buffer.c: memory for what a READ is to give, and room for the payloads of the next
+ * call; false: none is left. What has a reply needs its memory no longer than until
+ * that is sent, which comes before anything arrives.
+ */
+bool queue_make_room(struct queue *queue, struct slot *slot);
+bool queue_open_window(struct queue *queue);
+void queue_close_window(struct queue *queue, unsigned int nr);
+void queue_vacate(struct queue *queue);
+
+/*
+ * run.c: the callback is called, and what it says settled, now or in a later turn.
+ * One flush is for all requests that wait for one; the others are not kept waiting.
+ */
+void queue_run(struct queue *queue, struct slot *slot);
+void queue_settle(struct queue *queue, struct slot *slot, int result);
+int queue_flush_late(struct queue *queue);
+
+/* reply.c */
+void queue_reply(struct queue *queue, struct slot *slot, int result);
 
 /* wake.c: sleeping until a request comes or one is done elsewhere; in event loops too */
 int queue_open_bell(struct queue *queue);

@@ -200,6 +200,24 @@ struct abuse_ops {
 int abuse_req_done(struct abuse_req *req, int result);
 
 /*
+ * abuse_req_point() - answer a READ with bytes that are in memory already
+ * @bytes: @req->length of them; they stay the caller's
+ *
+ * In place of filling @req->data, which is not to be used any more: the kernel copies
+ * from @bytes. Takes effect when the request is answered 0; for whoever may answer
+ * the request, from any thread.
+ *
+ * When they are copied is not told, so they stay mapped until abuse_server_free(), and
+ * nothing changes them but what changes the disk. That makes it a call for a store that
+ * is mapped as a whole; memory that serves one request after another is @req->data.
+ * If some of it is not there, say because the file was made shorter, that request
+ * fails with EIO, and no signal is raised. To read a hole of a mapped file fills it.
+ *
+ * -EOPNOTSUPP: it is no READ. -EINVAL: @bytes is NULL. -EALREADY: it was answered before.
+ */
+int abuse_req_point(struct abuse_req *req, const void *bytes);
+
+/*
  * abuse_req_redirect() - have the kernel do a request, on a registered file
  * @file: what abuse_server_add_file() returned
  * @offset: bytes; ignored for FLUSH
@@ -217,9 +235,10 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 /* abuse_config.flags */
 #define ABUSE_SERVER_ADD	(1U << 0)  /* add the device if there is none */
 #define ABUSE_SERVER_FUA	(1U << 1)  /* pwrite and zero heed ABUSE_REQ_FUA */
-#define ABUSE_SERVER_NO_READ_DATA  (1U << 2)  /* pread redirects or gives zeroes */
+#define ABUSE_SERVER_NO_READ_DATA  (1U << 2)  /* pread points, redirects or gives zeroes */
 #define ABUSE_SERVER_NO_WRITE_DATA (1U << 3)  /* pwrite needs no bytes */
 #define ABUSE_SERVER_NO_LOCK	(1U << 4)  /* leave memory unlocked */
+#define ABUSE_SERVER_NO_SPIN	(1U << 5)  /* sleep at once, whatever spin says */
 
 #define ABUSE_MAX_THREADS	64
 #define ABUSE_MAX_SPIN		1000000	/* nanoseconds */
@@ -245,7 +264,8 @@ struct abuse_config {
 					 * twice the largest request; more lets more
 					 * be in flight at once */
 	uint64_t spin;			/* nanoseconds to look for a request before
-					 * sleeping, at most 1 ms; default 0 */
+					 * sleeping, at most 1 ms, less where that is
+					 * in vain; default 20000; threads alone */
 	uint64_t reserved[8];		/* 0 */
 };
 
@@ -257,7 +277,7 @@ struct abuse_server;
  * Finds, opens or adds the device, sets it up if it is empty and else takes it over:
  * what a dead server held is handed out again. Servers that start at the same moment
  * do so one after another. All memory is allocated here, and unless told otherwise
- * locked; the process is declared an I/O flusher (needs CAP_SYS_RESOURCE).
+ * locked, with all that the process has mapped and will map; the process is declared an I/O flusher (needs CAP_SYS_RESOURCE).
  * Nothing is served yet.
  *
  * -EINVAL: @config is not as said above; -ENODEV: there is no such device; -EPERM:
@@ -310,8 +330,9 @@ void abuse_server_counts(const struct abuse_server *srv, struct abuse_counts *co
  * abuse_server_start() - serve, with threads of the library's own
  *
  * They block all signals but one real-time signal, SIGRTMAX - 1, for which a
- * handler is installed that does nothing: it ends a wait. -EALREADY: done before;
- * -EBUSY: an event loop serves; errors of pthread_create(3).
+ * handler is installed that does nothing: it ends a wait. Where the caller is
+ * SCHED_OTHER they are SCHED_BATCH, so that they let who submits go on.
+ * -EALREADY: done before; -EBUSY: an event loop serves; errors of pthread_create(3).
  */
 int abuse_server_start(struct abuse_server *srv);
 

@@ -66,6 +66,7 @@ int queue_init(struct queue *queue, struct abuse_server *srv)
 	*queue = (struct queue) {
 		.srv = srv,
 		.nr_slots = nr,
+		.is_without_data = srv->config.flags & ABUSE_SERVER_NO_READ_DATA,
 		.bell = -1,
 		.epoll = -1,
 		.requests = calloc(nr, sizeof(*queue->requests)),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a callback may do with its request, from whichever thread: answer it later,
- * or have the kernel do it. The slot goes back to its queue over a stack that takes
- * no lock; serve.c takes it from there. Allocates nothing, makes no exchange.
+ * What a callback may do with its request, from whichever thread: answer it later, say
+ * where its bytes are, or have the kernel do it. The slot goes back to its queue over a stack that takes
+ * no lock; turn.c takes it from there. Allocates nothing, makes no exchange.
  */
 #include "internal.h"
 
@@ -32,6 +32,22 @@ int abuse_req_done(struct abuse_req *req, int result)
 	queue_wake(queue);
 	__atomic_sub_fetch(&queue->nr_answering, 1, __ATOMIC_SEQ_CST);
 	return is_answer ? 0 : -EINVAL;
+}
+
+int abuse_req_point(struct abuse_req *req, const void *bytes)
+{
+	struct slot *slot = slot_of(req);
+
+	if (LOAD(slot->state) != SLOT_BEGUN)
+		return -EALREADY;
+	if (req->op != ABUSE_OP_READ)
+		return -EOPNOTSUPP;
+	if (!bytes)
+		return -EINVAL;
+	/* Of this and a redirect, the later counts. */
+	slot->marks &= ~(unsigned int)IS_REDIRECTED;
+	req->data = (void *)(uintptr_t)bytes;
+	return 0;
 }
 
 int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset)

@@ -3,10 +3,11 @@
  * A server from open to free: configuration, threads and their end, event loops. All
  * queues share one descriptor: what this server holds then returns at once whichever
  * way it dies, and a device removed and added again between two opens cannot give two
- * threads two devices. serve.c serves; here no request is touched.
+ * threads two devices. turn.c serves; here no request is touched.
  */
 #include "internal.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +20,13 @@
 #define KICK_INTERVAL	20000000	/* nanoseconds */
 #define STACK_SIZE	(256 * 1024)	/* locked memory: keep it small */
 #define DEFAULT_DEPTH	16
+#define DEFAULT_SPIN	20000		/* nanoseconds: about what a sleep costs */
 #define MAX_TURNS	16		/* in a dispatch, before others have theirs */
 #define NSEC_PER_SEC	1000000000LL
 
 #define ALL_FLAGS (ABUSE_SERVER_ADD | ABUSE_SERVER_FUA | ABUSE_SERVER_NO_READ_DATA | \
-		   ABUSE_SERVER_NO_WRITE_DATA | ABUSE_SERVER_NO_LOCK)
+		   ABUSE_SERVER_NO_WRITE_DATA | ABUSE_SERVER_NO_LOCK | \
+		   ABUSE_SERVER_NO_SPIN)
 #define NO_DATA	(ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA)
 
 /* ---- open ---- */
@@ -46,6 +49,10 @@ static int check_config(struct abuse_config *config)
 		config->threads = 1;
 	if (!config->depth)
 		config->depth = DEFAULT_DEPTH;
+	if (!config->spin)
+		config->spin = DEFAULT_SPIN;
+	if (config->flags & ABUSE_SERVER_NO_SPIN)
+		config->spin = 0;
 	return 0;
 }
 
@@ -182,11 +189,24 @@ static void end(struct abuse_server *srv, int err)
 /* Whose thread this is. */
 static __thread const struct abuse_server *own_server;
 
+/*
+ * Who submits on the same processor goes on until it has to wait, and not until its
+ * first request wakes this thread. Another policy was chosen, and stays.
+ */
+static void be_patient(void)
+{
+	static const struct sched_param none;
+
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 static void *thread_main(void *arg)
 {
 	struct queue *queue = arg;
 	int ret;
 
+	be_patient();
 	own_server = queue->srv;
 	do {
 		ret = queue_turn(queue, -1);

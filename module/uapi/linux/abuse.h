@@ -175,8 +175,9 @@ struct abuse_reply {
  * written back before any wait. Then up to max_requests requests are
  * handed out: the oldest of one hardware queue, the caller's processor's if there
  * is something in it, as long as the payload of the next WRITE fits.
- * If there is none, the call waits. It returns 0 once a reply was taken or a
- * request handed out, and when the time is over (nr_requests is 0 then).
+ * If there is none, the call waits, unless a reply was refused: look at status.
+ * It returns 0 once a reply was taken or a request handed out, and when the time
+ * is over (nr_requests is 0 then).
  *
  * The first exchange binds the descriptor to its caller's address space, and to
  * this set-up of the device (as making it does): after RESET it is of no use for

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * To the kernel and back: replies go, requests come. Knows of no callback; what was
+ * refused it sends once more, as an error.
+ */
+#include "internal.h"
+
+/* What was refused but is still held is answered again, as an error. */
+static void clear_refused(struct queue *queue)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < queue->nr_replies; i++) {
+		struct abuse_reply *to = &queue->replies[i];
+		struct slot *slot = queue->replied[i];
+
+		if (!to->status || to->status == ESTALE) {
+			if (to->status)
+				count(&queue->counts.stale, 1);
+			queue_free_slot(queue, slot);
+			continue;
+		}
+		queue->replied[nr] = slot;
+		queue->replies[nr++] = (struct abuse_reply) {
+			.id = to->id, .result = EIO,
+		};
+	}
+	queue->nr_replies = nr;
+}
+
+static void clear_replies(struct queue *queue, unsigned int nr_taken)
+{
+	unsigned int i;
+
+	if (nr_taken != queue->nr_replies) {
+		clear_refused(queue);
+		return;
+	}
+	for (i = 0; i < nr_taken; i++)
+		queue_free_slot(queue, queue->replied[i]);
+	queue->nr_replies = 0;
+}
+
+int queue_exchange(struct queue *queue, unsigned int max_requests, int64_t wait)
+{
+	const struct abuse_server *srv = queue->srv;
+	struct abuse_exchange *call = &queue->call;
+	int ret;
+
+	if (srv->buffer_size)
+		queue_vacate(queue);
+	if (max_requests && srv->buffer_size &&
+	    !(srv->config.flags & ABUSE_SERVER_NO_WRITE_DATA) &&
+	    !queue_open_window(queue))
+		max_requests = 0;
+	queue->is_full = !max_requests;
+	call->wait = wait;
+	call->nr_replies = queue->nr_replies;
+	do {
+		call->max_requests = LOAD(srv->is_stopped) ? 0 : max_requests;
+		if (!call->max_requests && !call->nr_replies)
+			return 0;
+		ret = abuse_ioctl(srv->fd, ABUSE_EXCHANGE, call);
+	} while (ret == -EINTR);
+	if (ret < 0)
+		return ret;
+	count(&queue->counts.calls, 1);
+	clear_replies(queue, call->nr_taken);
+	return (int)call->nr_requests;
+}
+
+int queue_answer(struct queue *queue)
+{
+	int ret = 0;
+
+	/* What is refused is answered once more. */
+	while (queue->nr_replies && ret >= 0)
+		ret = queue_exchange(queue, 0, 0);
+	return ret;
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A request is done: its callback runs, and what that says becomes a reply, unless
+ * a flush has to come first or the answer is to come later. turn.c enters.
+ */
+#include "internal.h"
+
+/* What nearly all are: a READ or a WRITE that is over and wants nothing more. */
+static inline bool is_plain(const struct slot *slot, int result)
+{
+	const struct abuse_req *req = &slot->req;
+
+	if (slot->marks)
+		return false;
+	if (req->op == ABUSE_OP_READ)
+		return result == ABUSE_ZEROES || (!result && req->data);
+	return req->op == ABUSE_OP_WRITE && !result && !(req->flags & ABUSE_REQ_FUA);
+}
+
+static inline void reply_plain(struct queue *queue, struct slot *slot, int result)
+{
+	struct abuse_reply *to = &queue->replies[queue->nr_replies];
+	struct abuse_counts *counts = &queue->counts;
+
+	queue->replied[queue->nr_replies++] = slot;
+	*to = (struct abuse_reply) { .id = slot->id };
+	if (slot->req.op == ABUSE_OP_WRITE) {
+		count(&counts->ops[ABUSE_OP_WRITE], 1);
+		count(&counts->written_bytes, slot->req.length);
+		return;
+	}
+	if (result == ABUSE_ZEROES)
+		to->flags = ABUSE_REPLY_ZERO;
+	else
+		to->address = (uintptr_t)slot->req.data;
+	count(&counts->ops[ABUSE_OP_READ], 1);
+	count(&counts->read_bytes, slot->req.length);
+}
+
+/* What a callback returned, or -EIO if that makes no sense. */
+static int judge(const struct slot *slot, int result)
+{
+	if (result < 0)
+		return result;
+	if (slot->marks & IS_SPOILED)
+		return -EIO;
+	if (result == ABUSE_ZEROES && slot->req.op == ABUSE_OP_READ)
+		return result;
+	if (result)
+		return -EIO;
+	/* Bytes that nobody gave. */
+	if (slot->req.op == ABUSE_OP_READ && !slot->req.data &&
+	    !(slot->marks & IS_REDIRECTED))
+		return -EIO;
+	return 0;
+}
+
+/* Must a flush come before the reply? The kernel sees to what it does itself. */
+static bool is_late(const struct queue *queue, const struct slot *slot)
+{
+	const struct abuse_server *srv = queue->srv;
+
+	if (!srv->ops.flush)
+		return false;
+	switch (slot->req.op) {
+	case ABUSE_OP_FLUSH:
+		return true;
+	case ABUSE_OP_WRITE:
+	case ABUSE_OP_WRITE_ZEROES:
+		return slot->req.flags & ABUSE_REQ_FUA &&
+		       !(slot->marks & IS_REDIRECTED) &&
+		       !(srv->config.flags & ABUSE_SERVER_FUA);
+	}
+	return false;
+}
+
+/* The flush of @leader is over, and with it that of all who shared it. */
+static void settle_flushed(struct queue *queue, struct slot *leader, int result)
+{
+	bool is_redirected = leader->marks & IS_REDIRECTED && !result;
+	struct slot *slot, *next;
+
+	for (slot = leader->followers; slot; slot = next) {
+		next = slot->next;
+		slot->file = leader->file;
+		slot->target = leader->target;
+		if (is_redirected)
+			slot->marks |= IS_REDIRECTED;
+		else
+			slot->marks &= ~IS_REDIRECTED;
+		/* The kernel flushes for a FLUSH alone. */
+		queue_reply(queue, slot, is_redirected && slot->req.op != ABUSE_OP_FLUSH ?
+		      -EIO : result);
+	}
+	queue_reply(queue, leader, result);
+}
+
+void queue_settle(struct queue *queue, struct slot *slot, int result)
+{
+	result = judge(slot, result);
+	if (slot->marks & IS_FLUSHING)
+		settle_flushed(queue, slot, result);
+	else if (!result && is_late(queue, slot))
+		list_add(&queue->late, slot);
+	else
+		queue_reply(queue, slot, result);
+}
+
+/* The slot is the callback's until it returns, or longer if it says so. */
+static inline void begin(struct queue *queue, struct slot *slot,
+			 int (*callback)(struct abuse_req *req))
+{
+	int result;
+
+	SET(slot->state, SLOT_BEGUN);
+	result = callback(&slot->req);
+	if (result == ABUSE_ASYNC) {
+		queue->nr_async++;
+		return;
+	}
+	if (slot_claim(slot)) {
+		if (is_plain(slot, result))
+			reply_plain(queue, slot, result);
+		else
+			queue_settle(queue, slot, result);
+		return;
+	}
+	/* abuse_req_done() was called, too: it comes back from there. */
+	slot->marks |= IS_SPOILED;
+	queue->nr_async++;
+}
+
+void queue_run(struct queue *queue, struct slot *slot)
+{
+	uint32_t op = slot->req.op;
+
+	begin(queue, slot, queue->callbacks[op < NR_OPS ? op : NR_OPS]);
+}
+
+/* One flush for all requests that wait for one; the others are not kept waiting. */
+int queue_flush_late(struct queue *queue)
+{
+	struct slot *leader;
+	int ret;
+
+	ret = queue_answer(queue);
+	if (ret < 0)
+		return ret;
+	leader = list_pop(&queue->late);
+	leader->followers = queue->late.first;
+	leader->marks = IS_FLUSHING;
+	list_init(&queue->late);
+	begin(queue, leader, queue->srv->ops.flush);
+	return 0;
+}
