@@ -195,7 +195,7 @@ static int try_open(struct team *team, struct abuse_config *config)
 
 	config->flags = backend->server_flags;
 	if (redirects)
-		config->flags |= ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA;
+		config->flags |= backend->redirect_flags;
 	ret = abuse_server_open(&team->srv, config);
 	if (ret < 0 || !redirects || !backend->redirect(serving->store, team->srv))
 		return ret;
