@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 struct file {
@@ -22,16 +21,11 @@ struct file {
 /* Opened or made; reports and returns -1 on failure. */
 static int file_obtain(const struct target *target, const char *path)
 {
-	int fd = open(path, (target->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	int fd = store_file_open(target, path,
+				 target->read_only ? O_RDONLY : O_RDWR);
 
-	if (fd >= 0)
+	if (fd >= -1)
 		return fd;
-	if (errno != ENOENT)
-		return failed(path, "cannot be opened: %s", strerror(errno)), -1;
-	if (target->is_up)
-		return failed(path, "is missing, but %s is up: give the file it was set "
-			      "up with, or 'abusectl reset %u' first",
-			      device_name(target->number), target->number), -1;
 	if (!target->size)
 		return failed(path, "does not exist; size= makes it"), -1;
 	return store_file_create(path, target->size);

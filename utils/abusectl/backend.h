@@ -44,6 +44,7 @@ struct backend {
 	 * with = has a path behind it. Ends with NULL.
 	 */
 	const char *const *forms;
+	bool has_two_paths;		/* "NAME:PATH:PATH" */
 	uint64_t features;		/* ABUSE_F_* it can do at best */
 	uint32_t server_flags;		/* ABUSE_SERVER_* */
 	bool knows_size;		/* without size= */
@@ -80,7 +81,7 @@ struct backend {
 };
 
 extern const struct backend backend_zero, backend_null, backend_mem, backend_file,
-	backend_nbd;
+	backend_cow, backend_nbd;
 
 /* backend.c: the table, which ends with NULL; the first is the default. */
 extern const struct backend *const backends[];
@@ -120,6 +121,9 @@ int store_sync(struct store *store);
 /*
  * store-file.c: the files and block devices that hold them.
  */
+
+/* Opens @path with @flags. A descriptor, -1 after reporting, or -2: it may be made. */
+int store_file_open(const struct target *target, const char *path, int flags);
 
 /* Makes @path, @size bytes long and durable; the descriptor, or -1 after reporting. */
 int store_file_create(const char *path, uint64_t size);

@@ -15,6 +15,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int store_file_open(const struct target *target, const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return failed(path, "cannot be opened: %s", strerror(errno)), -1;
+	if (target->is_up)
+		return failed(path, "is missing, but %s is up: give the file it was set "
+			      "up with, or 'abusectl reset %u' first",
+			      device_name(target->number), target->number), -1;
+	return -2;
+}
+
 /* A new name is on disk only when its directory is. */
 static int sync_directory(const char *path)
 {
