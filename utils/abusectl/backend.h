@@ -125,6 +125,9 @@ int store_sync(struct store *store);
 /* Opens @path with @flags. A descriptor, -1 after reporting, or -2: it may be made. */
 int store_file_open(const struct target *target, const char *path, int flags);
 
+/* A new name is on disk only when its directory is. 0, or -1 with errno. */
+int store_file_sync_name(const char *path);
+
 /* Makes @path, @size bytes long and durable; the descriptor, or -1 after reporting. */
 int store_file_create(const char *path, uint64_t size);
 

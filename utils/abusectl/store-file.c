@@ -17,7 +17,7 @@
 
 int store_file_open(const struct target *target, const char *path, int flags)
 {
-	int fd = open(path, flags | O_CLOEXEC);
+	int fd = open(path, flags | O_CLOEXEC, 0600);
 
 	if (fd >= 0)
 		return fd;
@@ -30,8 +30,7 @@ int store_file_open(const struct target *target, const char *path, int flags)
 	return -2;
 }
 
-/* A new name is on disk only when its directory is. */
-static int sync_directory(const char *path)
+int store_file_sync_name(const char *path)
 {
 	char *copy = strdup(path);
 	int fd, ret = -1;
@@ -51,7 +50,7 @@ int store_file_create(const char *path, uint64_t size)
 
 	if (fd < 0)
 		return failed(path, "cannot be made: %s", strerror(errno)), -1;
-	if (ftruncate(fd, (off_t)size) || fsync(fd) || sync_directory(path)) {
+	if (ftruncate(fd, (off_t)size) || fsync(fd) || store_file_sync_name(path)) {
 		failed(path, "cannot be made %llu bytes long: %s",
 		       (unsigned long long)size, strerror(errno));
 		unlink(path);
