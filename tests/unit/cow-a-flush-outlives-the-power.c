@@ -129,15 +129,15 @@ static void may_have(uint64_t first, uint64_t nr, uint64_t which)
 	}
 }
 
-/* Of what was written up to @upto, the last is on disk for good. */
-static void must_have(uint64_t first, uint64_t nr, uint64_t upto)
+/* Of what was written up to @mark, the last is on disk for good. */
+static void must_have(uint64_t first, uint64_t nr, uint64_t mark)
 {
 	for (; nr--; first++) {
 		unsigned int n = may[first].nr;
 
-		while (n > 1 && may[first].writes[n - 1].order > upto)
+		while (n > 1 && may[first].writes[n - 1].order > mark)
 			n--;
-		if (may[first].writes[n - 1].order > upto)
+		if (may[first].writes[n - 1].order > mark)
 			continue;
 		memmove(may[first].writes, may[first].writes + n - 1,
 			(may[first].nr - n + 1) * sizeof(may[first].writes[0]));
@@ -155,18 +155,18 @@ static void has(uint64_t sector, uint64_t which)
 
 static void do_flush(struct cow *cow)
 {
-	uint64_t upto = order;
+	uint64_t mark = order;
 
 	if (cow_do(cow, ABUSE_OP_FLUSH, 0, 0, 0, NULL))
 		fail("a flush");
-	must_have(0, SECTORS, upto);
+	must_have(0, SECTORS, mark);
 	flushes++;
 }
 
 static void do_anything(struct cow *cow)
 {
 	static uint64_t bytes[2][SIZE / 8];
-	uint64_t first = (uint64_t)rand() % SECTORS, nr = 1 + (uint64_t)rand() % 8, upto, i;
+	uint64_t first = (uint64_t)rand() % SECTORS, nr = 1 + (uint64_t)rand() % 8, mark, i;
 	uint64_t *data = bytes[is_nested];
 	uint32_t flags = rand() % (is_nested ? 2 : 6) ? 0 : ABUSE_REQ_FUA;
 	int what = rand() % 16, ret;
@@ -190,7 +190,7 @@ static void do_anything(struct cow *cow)
 	}
 	if (what == 15) {
 		may_have(first, nr, ZERO);
-		upto = order;
+		mark = order;
 		ret = cow_do(cow, ABUSE_OP_WRITE_ZEROES, flags, first * SECTOR,
 			     nr * SECTOR, NULL);
 	} else {
@@ -198,14 +198,14 @@ static void do_anything(struct cow *cow)
 		for (i = 0; i < nr; i++)
 			make_sector(data + i * SECTOR / 8, first + i, version);
 		may_have(first, nr, version);
-		upto = order;
+		mark = order;
 		ret = cow_do(cow, ABUSE_OP_WRITE, flags, first * SECTOR, nr * SECTOR,
 			     data);
 	}
 	if (ret)
 		fail("a write");
 	if (flags) {
-		must_have(first, nr, upto);
+		must_have(first, nr, mark);
 		durable_writes++;
 	}
 }

@@ -61,17 +61,17 @@ static uint64_t place(const struct cow *cow, enum source source, uint64_t offset
 static int fetch(const struct cow *cow, char *to, uint64_t offset, uint64_t end)
 {
 	enum source source;
-	uint64_t upto;
+	uint64_t until;
 	int ret = 0;
 
-	for (; offset < end && !ret; to += upto - offset, offset = upto) {
-		upto = end;
-		source = find(cow, offset, &upto);
+	for (; offset < end && !ret; to += until - offset, offset = until) {
+		until = end;
+		source = find(cow, offset, &until);
 		if (source == NOTHING)
-			memset(to, 0, upto - offset);
+			memset(to, 0, until - offset);
 		else
 			ret = store_read(source == DELTA ? cow->delta.fd : cow->base, to,
-					 place(cow, source, offset), upto - offset);
+					 place(cow, source, offset), until - offset);
 	}
 	return ret;
 }
@@ -126,13 +126,13 @@ static int copy_chunks(struct cow *cow, uint64_t first, uint64_t end)
 /* Has DELTA have all chunks from @first to @end. */
 static int bring(struct cow *cow, uint64_t first, uint64_t end)
 {
-	uint64_t upto;
+	uint64_t until;
 	int ret = 0;
 
-	for (; first < end && !ret; first = upto) {
-		upto = end;
-		if (!cow_map_look(&cow->map, first, &upto))
-			ret = copy_chunks(cow, first, upto);
+	for (; first < end && !ret; first = until) {
+		until = end;
+		if (!cow_map_look(&cow->map, first, &until))
+			ret = copy_chunks(cow, first, until);
 	}
 	return ret;
 }
@@ -140,16 +140,16 @@ static int bring(struct cow *cow, uint64_t first, uint64_t end)
 /* The same with zeroes in them, whatever they were. */
 static int bring_zeroes(struct cow *cow, uint64_t first, uint64_t end, bool unmap)
 {
-	uint64_t at = first * COW_CHUNK, upto = end * COW_CHUNK;
+	uint64_t at = first * COW_CHUNK, until = end * COW_CHUNK;
 	struct cow_range range = cow_map_range(&cow->map, first, end);
 	int ret;
 
-	if (upto > cow->size)
-		upto = cow->size;
+	if (until > cow->size)
+		until = cow->size;
 	ret = cow_lock_take(&cow->lock, &range);
 	if (ret)
 		return ret;
-	ret = store_clear(cow->delta.fd, place(cow, DELTA, at), upto - at, unmap);
+	ret = store_clear(cow->delta.fd, place(cow, DELTA, at), until - at, unmap);
 	if (!ret)
 		ret = cow_map_add(&cow->map, first, end);
 	cow_lock_drop(&cow->lock, &range);
@@ -166,13 +166,13 @@ static bool is_inside(const struct cow *cow, const struct abuse_req *req)
 static int cow_pread(struct abuse_req *req)
 {
 	const struct cow *cow = req->arg;
-	uint64_t end = req->offset + req->length, upto = end;
+	uint64_t end = req->offset + req->length, until = end;
 	enum source source;
 
 	if (!is_inside(cow, req))
 		return -EIO;
-	source = find(cow, req->offset, &upto);
-	if (upto < end)
+	source = find(cow, req->offset, &until);
+	if (until < end)
 		return fetch(cow, req->data, req->offset, end);
 	if (source == NOTHING)
 		return ABUSE_ZEROES;
@@ -204,14 +204,14 @@ static int cow_pwrite(struct abuse_req *req)
 static int cow_trim(struct abuse_req *req)
 {
 	const struct cow *cow = req->arg;
-	uint64_t offset = req->offset, end = offset + req->length, upto;
+	uint64_t offset = req->offset, end = offset + req->length, until;
 	int ret = is_inside(cow, req) ? 0 : -EIO;
 
-	for (; offset < end && !ret; offset = upto) {
-		upto = end;
-		if (find(cow, offset, &upto) == DELTA)
+	for (; offset < end && !ret; offset = until) {
+		until = end;
+		if (find(cow, offset, &until) == DELTA)
 			ret = store_punch(cow->delta.fd, place(cow, DELTA, offset),
-					  upto - offset);
+					  until - offset);
 	}
 	return ret;
 }

@@ -21,7 +21,7 @@ int store_file_open(const struct target *target, const char *path, int flags)
 
 	if (fd >= 0)
 		return fd;
-	if (errno != ENOENT)
+	if (errno != ENOENT || flags & O_CREAT)
 		return failed(path, "cannot be opened: %s", strerror(errno)), -1;
 	if (target->is_up)
 		return failed(path, "is missing, but %s is up: give the file it was set "
