@@ -9,11 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct file {
@@ -22,93 +18,38 @@ struct file {
 	int index;			/* registered as; < 0: it is not */
 };
 
-/* A new name is on disk only when its directory is. */
-static int sync_directory(const char *path)
-{
-	char *copy = strdup(path);
-	int fd, ret = -1;
-
-	fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (fd >= 0) {
-		ret = fsync(fd);
-		close(fd);
-	}
-	free(copy);
-	return ret;
-}
-
-static int file_create(const char *path, uint64_t size)
-{
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return failed(path, "cannot be made: %s", strerror(errno)), -1;
-	if (ftruncate(fd, (off_t)size) || fsync(fd) || sync_directory(path)) {
-		failed(path, "cannot be made %llu bytes long: %s",
-		       (unsigned long long)size, strerror(errno));
-		unlink(path);
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 /* Opened or made; reports and returns -1 on failure. */
 static int file_obtain(const struct target *target, const char *path)
 {
-	int fd = open(path, (target->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	int fd = store_file_open(target, path,
+				 target->read_only ? O_RDONLY : O_RDWR);
 
-	if (fd >= 0)
+	if (fd >= -1)
 		return fd;
-	if (errno != ENOENT)
-		return failed(path, "cannot be opened: %s", strerror(errno)), -1;
-	if (target->is_up)
-		return failed(path, "is missing, but %s is up: give the file it was set "
-			      "up with, or 'abusectl reset %u' first",
-			      device_name(target->number), target->number), -1;
 	if (!target->size)
 		return failed(path, "does not exist; size= makes it"), -1;
-	return file_create(path, target->size);
+	return store_file_create(path, target->size);
 }
 
 static int file_check(struct target *target, const char *path, int fd)
 {
-	struct stat st;
-	off_t size;
+	uint64_t size;
+	int ret = store_file_check(target, path, fd, &size);
 
-	if (fstat(fd, &st) || (size = lseek(fd, 0, SEEK_END)) < 0)
-		return failed(path, "cannot be examined: %s", strerror(errno));
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return failed(path, "is neither a regular file nor a block device");
-	if (S_ISBLK(st.st_mode) && st.st_rdev == target->disk)
-		return failed(path, "is the very disk to be served");
+	if (ret)
+		return ret;
 	if (!target->size)
-		target->size = (uint64_t)size;
-	if (target->size != (uint64_t)size)
-		return failed(path, "has %lld bytes, %s %llu; %s makes them equal",
-			      (long long)size,
+		target->size = size;
+	if (target->size != size)
+		return failed(path, "has %llu bytes, %s %llu; %s makes them equal",
+			      (unsigned long long)size,
 			      target->is_up ? "the device" : "size= says",
 			      (unsigned long long)target->size,
 			      target->is_up ? "'abusectl resize' or 'truncate -s'" :
 					      "leaving size= out, or 'truncate -s',");
-
-	/* Not every file system can punch holes: ask beyond the end. */
-	if (S_ISREG(st.st_mode) && !target->read_only &&
-	    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, size, 4096))
+	if (!target->read_only && !store_file_punches(fd, size))
 		target->features &= ~(ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES);
 	return EXIT_OK;
-}
-
-/*
- * The kernel reports a failed write-back once to each open file: a write with FUA that
- * it does must not take that away from our next flush.
- */
-static int open_again(const struct target *target, int fd)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, (target->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 }
 
 static int file_open(struct target *target, const char *path, void **store)
@@ -128,7 +69,7 @@ static int file_open(struct target *target, const char *path, void **store)
 		return ret ? ret : failed(path, "out of memory");
 	}
 	store_init(&file->store, fd);
-	file->again = open_again(target, fd);
+	file->again = store_file_again(fd, target->read_only ? O_RDONLY : O_RDWR);
 	file->index = -1;
 	*store = file;
 	return EXIT_OK;
@@ -190,5 +131,6 @@ const struct backend backend_file = {
 	},
 	.open = file_open,
 	.redirect = file_redirect,
+	.redirect_flags = ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA,
 	.close = file_close,
 };

@@ -10,7 +10,8 @@
 #include <string.h>
 
 const struct backend *const backends[] = {
-	&backend_zero, &backend_null, &backend_mem, &backend_file, &backend_nbd, NULL,
+	&backend_zero, &backend_null, &backend_mem, &backend_file, &backend_cow,
+	&backend_nbd, NULL,
 };
 
 const struct backend *backend_find(const char *spec, const char **args)
@@ -45,9 +46,12 @@ static void complete_argument(const struct backend *backend, const char *word,
 			      const char *args)
 {
 	const char *const *form;
+	const char *colon = strchr(args, ':');
 	char spelling[64];
 	size_t len;
 
+	if (backend->has_two_paths && colon)
+		args = colon + 1;
 	for (form = backend->forms; form && *form; form++) {
 		len = strlen(*form);
 		if ((*form)[len - 1] == '=' && !strncmp(args, *form, len)) {

@@ -44,6 +44,7 @@ struct backend {
 	 * with = has a path behind it. Ends with NULL.
 	 */
 	const char *const *forms;
+	bool has_two_paths;		/* "NAME:PATH:PATH" */
 	uint64_t features;		/* ABUSE_F_* it can do at best */
 	uint32_t server_flags;		/* ABUSE_SERVER_* */
 	unsigned int batch;		/* default; 0: that of all */
@@ -60,10 +61,12 @@ struct backend {
 	int (*open)(struct target *target, const char *args, void **store);
 
 	/*
-	 * Registers what reads and writes are redirected to from now on, so that their
-	 * bytes do not come here; -errno: they must. NULL: they always do.
+	 * Registers what reads and writes are redirected to from now on, so that
+	 * the bytes that redirect_flags names, ABUSE_SERVER_NO_*, do not come here;
+	 * -errno: they must. NULL: they always do.
 	 */
 	int (*redirect)(void *store, struct abuse_server *srv);
+	uint32_t redirect_flags;
 
 	/* The server is there, and its memory locked. NULL: there is nothing to do. */
 	void (*opened)(void *store, const struct abuse_server *srv);
@@ -82,7 +85,7 @@ struct backend {
 };
 
 extern const struct backend backend_zero, backend_null, backend_mem, backend_file,
-	backend_nbd;
+	backend_cow, backend_nbd;
 
 /* backend.c: the table, which ends with NULL; the first is the default. */
 extern const struct backend *const backends[];
@@ -111,6 +114,43 @@ int store_pwrite(struct abuse_req *req);
 int store_trim(struct abuse_req *req);
 int store_zero(struct abuse_req *req);
 int store_flush(struct abuse_req *req);
+
+/* The same for bytes elsewhere: all of them, or -errno. Beyond the end is -EIO. */
+int store_read(int fd, void *to, uint64_t offset, uint64_t length);
+int store_write(int fd, const void *from, uint64_t offset, uint64_t length);
+int store_punch(int fd, uint64_t offset, uint64_t length);
+int store_clear(int fd, uint64_t offset, uint64_t length, bool unmap);
+int store_sync(struct store *store);
+
+/*
+ * store-file.c: the files and block devices that hold them.
+ */
+
+/* Opens @path with @flags. A descriptor, -1 after reporting, or -2: it may be made. */
+int store_file_open(const struct target *target, const char *path, int flags);
+
+/* A new name is on disk only when its directory is. 0, or -1 with errno. */
+int store_file_sync_name(const char *path);
+
+/* Makes @path, @size bytes long and durable; the descriptor, or -1 after reporting. */
+int store_file_create(const char *path, uint64_t size);
+
+/*
+ * Leaves in *size how large @fd is. Reports what cannot serve as a store of @target,
+ * and returns an exit status.
+ */
+int store_file_check(const struct target *target, const char *path, int fd,
+		     uint64_t *size);
+
+/* Can its file system punch holes? Asked beyond the end, @size. */
+bool store_file_punches(int fd, uint64_t size);
+
+/*
+ * @fd opened once more, with @flags, for redirects. The kernel reports a failed
+ * write-back once to each open file: a write with FUA that it does must not take that
+ * away from our next flush. A descriptor, or -1.
+ */
+int store_file_again(int fd, int flags);
 
 /*
  * workers.c: the server's threads. Serves until a signal ends it or the device goes;

@@ -128,7 +128,7 @@ static void details(void)
 	backends_help();
 	putchar('\n');
 	plan_help();
-	puts("size= is needed unless the device is up, the file exists or the backend is nbd;\n"
+	puts("size= is needed unless the device is up, the file exists or the backend is cow or nbd;\n"
 	     "write_cache, fua, discard and write_zeroes are as the backend can, bs is 512 by\n"
 	     "default.\n");
 	conf_help();

@@ -44,7 +44,7 @@ static const struct own_key {
 	  "                       (default 20us)" },
 	{ "redirect", offsetof(struct serving, redirect), 0, 1,
 	  parse_number, "0|1", "0 or 1",
-	  "1: the kernel reads and writes the file itself,\n"
+	  "1: the kernel reads and writes files itself,\n"
 	  "                       where it can (default 1)" },
 	{ "connections", offsetof(struct serving, connections), 1, 16,
 	  parse_number, "N", "a number from 1 to 16",

@@ -22,15 +22,13 @@ void store_close(struct store *store)
 	pthread_mutex_destroy(&store->flushing);
 }
 
-int store_pread(struct abuse_req *req)
+int store_read(int fd, void *to, uint64_t offset, uint64_t length)
 {
-	const struct store *store = req->arg;
-	uint64_t offset = req->offset, length = req->length;
-	char *at = req->data;
+	char *at = to;
 	ssize_t nr;
 
 	while (length) {
-		nr = pread(store->fd, at, length, (off_t)offset);
+		nr = pread(fd, at, length, (off_t)offset);
 		if (nr < 0 && errno == EINTR)
 			continue;
 		if (nr <= 0)
@@ -42,14 +40,13 @@ int store_pread(struct abuse_req *req)
 	return 0;
 }
 
-static int write_all(const struct store *store, const void *from, uint64_t offset,
-		     uint64_t length)
+int store_write(int fd, const void *from, uint64_t offset, uint64_t length)
 {
 	const char *at = from;
 	ssize_t nr;
 
 	while (length) {
-		nr = pwrite(store->fd, at, length, (off_t)offset);
+		nr = pwrite(fd, at, length, (off_t)offset);
 		if (nr < 0 && errno == EINTR)
 			continue;
 		if (nr <= 0)
@@ -61,42 +58,35 @@ static int write_all(const struct store *store, const void *from, uint64_t offse
 	return 0;
 }
 
-int store_pwrite(struct abuse_req *req)
-{
-	return write_all(req->arg, req->data, req->offset, req->length);
-}
-
-static int change_range(const struct store *store, int mode, uint64_t offset,
-			uint64_t length)
+static int change_range(int fd, int mode, uint64_t offset, uint64_t length)
 {
 	int ret;
 
 	do
-		ret = fallocate(store->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+		ret = fallocate(fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)offset,
 				(off_t)length);
 	while (ret < 0 && errno == EINTR);
 	return ret < 0 ? -errno : 0;
 }
 
-int store_trim(struct abuse_req *req)
+int store_punch(int fd, uint64_t offset, uint64_t length)
 {
-	return change_range(req->arg, FALLOC_FL_PUNCH_HOLE, req->offset, req->length);
+	return change_range(fd, FALLOC_FL_PUNCH_HOLE, offset, length);
 }
 
-int store_zero(struct abuse_req *req)
+int store_clear(int fd, uint64_t offset, uint64_t length, bool unmap)
 {
 	static const char zeroes[64 * 1024];
-	uint64_t offset = req->offset, length = req->length;
 	int ret;
 
-	ret = change_range(req->arg, req->flags & ABUSE_REQ_NOUNMAP ?
-			   FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE, offset, length);
+	ret = change_range(fd, unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE,
+			   offset, length);
 	if (ret != -EOPNOTSUPP)
 		return ret;
 	for (ret = 0; length && !ret; ) {
 		uint64_t nr = length < sizeof(zeroes) ? length : sizeof(zeroes);
 
-		ret = write_all(req->arg, zeroes, offset, nr);
+		ret = store_write(fd, zeroes, offset, nr);
 		offset += nr;
 		length -= nr;
 	}
@@ -108,9 +98,8 @@ int store_zero(struct abuse_req *req)
  * one at a time, and after a failure all fail: an answer "durable" would be a
  * guess until the server is started anew.
  */
-int store_flush(struct abuse_req *req)
+int store_sync(struct store *store)
 {
-	struct store *store = req->arg;
 	int ret;
 
 	pthread_mutex_lock(&store->flushing);
@@ -119,4 +108,40 @@ int store_flush(struct abuse_req *req)
 	ret = store->flush_error;
 	pthread_mutex_unlock(&store->flushing);
 	return ret;
+}
+
+/* ---- callbacks, for backends whose bytes have the same place in the store ---- */
+
+int store_pread(struct abuse_req *req)
+{
+	const struct store *store = req->arg;
+
+	return store_read(store->fd, req->data, req->offset, req->length);
+}
+
+int store_pwrite(struct abuse_req *req)
+{
+	const struct store *store = req->arg;
+
+	return store_write(store->fd, req->data, req->offset, req->length);
+}
+
+int store_trim(struct abuse_req *req)
+{
+	const struct store *store = req->arg;
+
+	return store_punch(store->fd, req->offset, req->length);
+}
+
+int store_zero(struct abuse_req *req)
+{
+	const struct store *store = req->arg;
+
+	return store_clear(store->fd, req->offset, req->length,
+			   !(req->flags & ABUSE_REQ_NOUNMAP));
+}
+
+int store_flush(struct abuse_req *req)
+{
+	return store_sync(req->arg);
 }

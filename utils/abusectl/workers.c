@@ -185,12 +185,25 @@ static void end_helpers(const struct serving *serving)
 		serving->backend->quit(serving->store);
 }
 
+/*
+ * Without a write cache each write is flushed before it is answered: the library does
+ * that for those that it answers itself.
+ */
+static bool may_redirect(const struct serving *serving)
+{
+	struct abuse_params params;
+
+	return serving->redirect && serving->backend->redirect &&
+	       !abuse_ctl_get_params(serving->fd, &params) &&
+	       params.features & ABUSE_F_WRITE_CACHE;
+}
+
 /* As flags say; a file that the kernel must not use, or cannot, is read and written here. */
 static int try_open(struct team *team, struct abuse_config *config)
 {
 	const struct serving *serving = team->serving;
 	const struct backend *backend = serving->backend;
-	bool redirects = serving->redirect && backend->redirect;
+	bool redirects = may_redirect(serving);
 	uint32_t flags = backend->server_flags;
 	int ret;
 
@@ -198,7 +211,7 @@ static int try_open(struct team *team, struct abuse_config *config)
 		flags |= ABUSE_SERVER_NO_SPIN;
 	config->flags = flags;
 	if (redirects)
-		config->flags |= ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA;
+		config->flags |= backend->redirect_flags;
 	ret = abuse_server_open(&team->srv, config);
 	if (ret < 0 || !redirects || !backend->redirect(serving->store, team->srv))
 		return ret;

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The parts of the backend cow, which read from top to bottom: DELTA is opened, its
+ * maps say which chunks it has, and who gives it another one holds a lock. Where things
+ * are in that file, cow-format.h says. Functions return 0 or -errno unless
+ * said otherwise.
+ */
+#ifndef ABUSECTL_COW_H
+#define ABUSECTL_COW_H
+
+#include "backend.h"
+#include "cow-format.h"
+
+struct cow_base {
+	const char *path;
+	int fd;
+	uint64_t size;
+	uint64_t changed;		/* as struct cow_header has it */
+};
+
+/*
+ * cow-delta.c: DELTA at @path, opened or made, fit for @base and what @target says,
+ * of which it fills in the size. A descriptor, or -1 after reporting.
+ */
+int cow_delta_open(struct target *target, const char *path, const struct cow_base *base);
+
+/* cow-lock.c: ranges of bytes of DELTA that one thread of one process has. */
+struct cow_range {
+	uint64_t first, end;
+	struct cow_range *next;
+};
+
+struct cow_lock {
+	int fd;
+	pthread_mutex_t mutex;		/* guards held */
+	pthread_cond_t dropped;
+	struct cow_range *held;		/* by threads of this process */
+};
+
+void cow_lock_init(struct cow_lock *lock, int fd);
+
+/* Waits for it. @range stays the lock's until it is dropped. */
+int cow_lock_take(struct cow_lock *lock, struct cow_range *range);
+void cow_lock_drop(struct cow_lock *lock, struct cow_range *range);
+
+/* Of the bytes from @first to @end, F_WRLCK or F_UNLCK, among processes alone. */
+int cow_lock_file(int fd, short type, uint64_t first, uint64_t end);
+
+/* cow-map.c: which chunks are in DELTA. */
+struct cow_map {
+	int fd;
+	uint64_t size;			/* of the disk */
+	void *mapped;			/* both maps, to be read */
+	const uint8_t *live, *durable;
+	pthread_mutex_t persisting;	/* guards seen */
+	uint8_t *seen;			/* the live map before the data was synced */
+	uint8_t *synced;		/* what of the durable map is known to be so */
+};
+
+int cow_map_open(struct cow_map *map, int fd, uint64_t size);
+void cow_map_close(struct cow_map *map);
+
+/* Is @chunk in DELTA? Lowers *end to the first one after it of which that differs. */
+bool cow_map_look(const struct cow_map *map, uint64_t chunk, uint64_t *end);
+
+/* What is to be locked before chunks from @first to @end are added. */
+struct cow_range cow_map_range(const struct cow_map *map, uint64_t first, uint64_t end);
+
+/* From now on they are in DELTA, where their bytes have been written. */
+int cow_map_add(struct cow_map *map, uint64_t first, uint64_t end);
+
+/* Would they all be there after a power failure? */
+bool cow_map_is_synced(const struct cow_map *map, uint64_t first, uint64_t end);
+
+/* Is there nothing that a power failure would take out of the map? */
+bool cow_map_is_durable(const struct cow_map *map);
+
+/* Makes durable what was written to @delta and what was added. */
+int cow_map_persist(struct cow_map *map, struct store *delta);
+
+#endif /* ABUSECTL_COW_H */

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Files and block devices that backends keep their bytes in: made so that they are
+ * there after a power failure, examined before they are used. Knows no request.
+ */
+#include "backend.h"
+#include "cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int store_file_open(const struct target *target, const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT || flags & O_CREAT)
+		return failed(path, "cannot be opened: %s", strerror(errno)), -1;
+	if (target->is_up)
+		return failed(path, "is missing, but %s is up: give the file it was set "
+			      "up with, or 'abusectl reset %u' first",
+			      device_name(target->number), target->number), -1;
+	return -2;
+}
+
+int store_file_sync_name(const char *path)
+{
+	char *copy = strdup(path);
+	int fd, ret = -1;
+
+	fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (fd >= 0) {
+		ret = fsync(fd);
+		close(fd);
+	}
+	free(copy);
+	return ret;
+}
+
+int store_file_create(const char *path, uint64_t size)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return failed(path, "cannot be made: %s", strerror(errno)), -1;
+	if (ftruncate(fd, (off_t)size) || fsync(fd) || store_file_sync_name(path)) {
+		failed(path, "cannot be made %llu bytes long: %s",
+		       (unsigned long long)size, strerror(errno));
+		unlink(path);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int store_file_check(const struct target *target, const char *path, int fd,
+		     uint64_t *size)
+{
+	struct stat st;
+	off_t end;
+
+	if (fstat(fd, &st) || (end = lseek(fd, 0, SEEK_END)) < 0)
+		return failed(path, "cannot be examined: %s", strerror(errno));
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return failed(path, "is neither a regular file nor a block device");
+	if (S_ISBLK(st.st_mode) && st.st_rdev == target->disk)
+		return failed(path, "is the very disk to be served");
+	*size = (uint64_t)end;
+	return EXIT_OK;
+}
+
+bool store_file_punches(int fd, uint64_t size)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) &&
+	       (S_ISBLK(st.st_mode) ||
+		!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)size,
+			   4096));
+}
+
+int store_file_again(int fd, int flags)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, flags | O_CLOEXEC);
+}
