@@ -43,17 +43,18 @@ static int of_the_system(void *arg)
 /* As root of a name space of its own. */
 static int of_its_own(void *arg)
 {
-	char map[64];
+	char uids[64], gids[64];
 
 	(void)arg;
-	snprintf(map, sizeof(map), "0 %u 1", getuid());
+	/* Asked later, both would be nobody. */
+	snprintf(uids, sizeof(uids), "0 %u 1", getuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", getgid());
 	/* Who has changed its user has lost its own files in /proc. */
 	need(!prctl(PR_SET_DUMPABLE, 1), "PR_SET_DUMPABLE");
 	need(!unshare(CLONE_NEWUSER | CLONE_NEWNS), "a name space");
 	put("/proc/self/setgroups", "deny");
-	put("/proc/self/uid_map", map);
-	snprintf(map, sizeof(map), "0 %u 1", getgid());
-	put("/proc/self/gid_map", map);
+	put("/proc/self/uid_map", uids);
+	put("/proc/self/gid_map", gids);
 	need(!mount("own", "/mnt", "tmpfs", 0, NULL), "a file system of its own");
 	return registered("/mnt/file");
 }
