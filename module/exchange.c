@@ -120,12 +120,21 @@ fault:
 	return -EFAULT;
 }
 
+/* Was one refused whose request is held still? Its server is to hear of it now. */
+static bool is_any_held(const struct abuse_reply *replies, unsigned int n)
+{
+	for (; n--; replies++)
+		if (replies->status && replies->status != ESTALE)
+			return true;
+	return false;
+}
+
 static noinline_for_stack int answer(struct abuse_server *srv,
 				     struct abuse_exchange *x)
 {
 	struct abuse_reply replies[ABUSE_BATCH] __uninitialized;
 	void __user *at = abuse_user_ptr(x->replies);
-	unsigned int left, n;
+	unsigned int left, n, taken;
 	int err = 0;
 
 	for (left = x->nr_replies; left && !err; left -= n) {
@@ -133,7 +142,10 @@ static noinline_for_stack int answer(struct abuse_server *srv,
 		err = read_replies(replies, x, at, n);
 		if (err)
 			break;
-		x->nr_taken += abuse_answer(srv, replies, n);
+		taken = abuse_answer(srv, replies, n);
+		x->nr_taken += taken;
+		if (taken < n && is_any_held(replies, n))
+			x->wait = 0;
 		err = write_statuses(replies, x, at, n);
 		at += (size_t)n * x->reply_size;
 	}
@@ -287,9 +299,6 @@ long abuse_exchange(struct abuse_server *srv, void __user *arg)
 	err = answer(srv, &x);
 	if (exchange_write(&x, arg))
 		err = -EFAULT;
-	/* What was refused may be held still: its server is to hear of it now. */
-	if (x.nr_taken < x.nr_replies)
-		x.wait = 0;
 	if (!err && x.max_requests)
 		err = give_or_wait(srv, &x, arg);
 	return x.nr_taken || err >= 0 ? 0 : err;

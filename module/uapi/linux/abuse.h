@@ -175,7 +175,7 @@ struct abuse_reply {
  * written back before any wait. Then up to max_requests requests are
  * handed out: the oldest of one hardware queue, the caller's processor's if there
  * is something in it, as long as the payload of the next WRITE fits.
- * If there is none, the call waits, unless a reply was refused: look at status.
+ * If there is none, the call waits, unless a reply's status is EFAULT or EINVAL.
  * It returns 0 once a reply was taken or a request handed out, and when the time
  * is over (nr_requests is 0 then).
  *
