@@ -220,6 +220,27 @@ struct abuse_target {
 	unsigned int block_mask;	/* direct I/O: alignment - 1 */
 };
 
+/* What a file is to do; jobs wait in a row. */
+struct abuse_job {
+	struct abuse_job *next;
+};
+
+struct abuse_jobs {
+	struct abuse_job *first;
+	struct abuse_job *last;		/* if there is a first */
+};
+
+static inline void abuse_job_append(struct abuse_jobs *jobs,
+				    struct abuse_job *job)
+{
+	job->next = NULL;
+	if (jobs->first)
+		jobs->last->next = job;
+	else
+		jobs->first = job;
+	jobs->last = job;
+}
+
 /* Age and time-out of requests go by the tick, which costs nothing to read. */
 static inline u64 abuse_tick_ns(void)
 {
@@ -378,27 +399,6 @@ int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
 int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns);
 
 /* ---- claim.c: one call has a request to itself ----------------------------- */
-
-/* What a file is to do; jobs wait in a row. */
-struct abuse_job {
-	struct abuse_job *next;
-};
-
-struct abuse_jobs {
-	struct abuse_job *first;
-	struct abuse_job *last;		/* if there is a first */
-};
-
-static inline void abuse_job_append(struct abuse_jobs *jobs,
-				    struct abuse_job *job)
-{
-	job->next = NULL;
-	if (jobs->first)
-		jobs->last->next = job;
-	else
-		jobs->first = job;
-	jobs->last = job;
-}
 
 /*
  * What a call answered and has not settled yet: files are given their jobs, the

@@ -85,7 +85,10 @@ static void end_batch(const struct abuse_device *dev, struct abuse_tally *tally)
 	local_bh_enable();
 }
 
-/* For all that a call answered so far: files begin, or it ends; counts; room within the limit. */
+/*
+ * For all that a call answered so far: files begin, or it ends; counts, room within the
+ * limit.
+ */
 void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 {
 	if (tally->jobs.first) {

@@ -26,6 +26,7 @@ struct abuse_redirect {
 	size_t done;		/* of them */
 	loff_t pos;		/* in the file, of what is next */
 	ssize_t result;		/* of I/O that ended later */
+	atomic_t nr_users;	/* of iocb: who started the I/O, and its end */
 	bool under_way;		/* I/O was started */
 	bool refused;		/* direct I/O; go on without */
 };
@@ -66,7 +67,16 @@ static void take_off(struct guise *guise)
 
 /* ---- READ and WRITE ------------------------------------------------------------- */
 
-/* Of asynchronous I/O, in any context: a worker goes on. */
+/*
+ * File systems look at the iocb and its file until they return, even if the I/O has
+ * ended by then: the last of the two goes on, or a worker in its place.
+ */
+static bool is_last_user(struct abuse_redirect *r)
+{
+	return atomic_dec_and_test(&r->nr_users);
+}
+
+/* Of asynchronous I/O, in any context. */
 static ABUSE_KI_COMPLETE(io_ended, iocb, ret)
 {
 	struct abuse_redirect *r = container_of(iocb, struct abuse_redirect,
@@ -75,7 +85,8 @@ static ABUSE_KI_COMPLETE(io_ended, iocb, ret)
 	if (iocb->ki_flags & IOCB_WRITE)
 		abuse_iocb_end_write(iocb);
 	r->result = ret;
-	abuse_lane_resume(r->target->dev, &r->job);
+	if (is_last_user(r))
+		abuse_lane_resume(r->target->dev, &r->job);
 }
 
 /* What is left of the bio. */
@@ -126,6 +137,7 @@ static ssize_t start_io(struct abuse_redirect *r)
 
 	aim(r, write);
 	r->under_way = true;
+	atomic_set(&r->nr_users, 2);
 	r->iocb = (struct kiocb) {
 		.ki_filp	= file,
 		.ki_pos		= r->pos,
@@ -230,11 +242,13 @@ bool abuse_redirect_do(struct abuse_job *job, size_t *bytes)
 	int err;
 
 	*bytes = blk_rq_bytes(slot_of(r)->rq);
-	put_on(&guise, r);
-	err = perform(r);
-	take_off(&guise);
-	if (err == -EIOCBQUEUED)
-		return false;
+	do {
+		put_on(&guise, r);
+		err = perform(r);
+		take_off(&guise);
+		if (err == -EIOCBQUEUED && !is_last_user(r))
+			return false;
+	} while (err == -EIOCBQUEUED);
 	r->result = err;
 	return true;
 }
