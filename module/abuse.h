@@ -166,6 +166,7 @@ struct abuse_device {
 	u64 features;
 	u32 queue_limit;
 	u32 openers;
+	bool is_lent;			/* an opener is not CAP_SYS_ADMIN */
 	bool is_emptying;		/* control */
 	bool has_leftovers;		/* partitions that were open at RESET */
 	struct task_struct *scanner;	/* its own open does not count */
@@ -175,6 +176,7 @@ struct abuse_device {
 	u32 get_turn;			/* GET_BIO; which queue is next */
 
 	struct abuse_queue *queues;
+	u16 *homes;			/* [processor] = queue; several queues */
 	struct abuse_stats __percpu *stats;
 	bool has_limit;			/* requests are counted */
 	atomic_t nr_counted;		/* unanswered, within the limit */
@@ -367,6 +369,7 @@ static inline bool abuse_count_one(struct abuse_device *dev)
 }
 
 int abuse_queues_alloc(struct abuse_device *dev);
+void abuse_queues_start(struct abuse_device *dev);
 void abuse_queues_free(struct abuse_device *dev);
 void abuse_queue_backlog(struct abuse_device *dev, struct abuse_queue *queue,
 			 struct abuse_slot *slot);
@@ -569,6 +572,7 @@ extern const struct file_operations abuse_server_fops;
 extern struct miscdevice abuse_control_misc;
 
 int abuse_server_check(struct abuse_server *srv);
+bool abuse_server_is_over(const struct abuse_server *srv);
 int abuse_server_bind(struct abuse_server *srv);
 int abuse_read_sized(void *to, size_t known, size_t least,
 		     const void __user *from);

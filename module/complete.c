@@ -173,12 +173,16 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 
 /* ---- one reply ------------------------------------------------------------ */
 
-static bool reply_is_valid(const struct abuse_reply *reply, u32 op)
+static bool reply_is_valid(const struct abuse_reply *reply,
+			   const struct request *rq, u32 op)
 {
 	if (likely(!(reply->reserved | reply->flags | reply->result)))
 		return true;
 	if (reply->flags == ABUSE_REPLY_REDIRECT)
 		return !reply->result;
+	if (reply->flags == ABUSE_REPLY_STORE)
+		return op == ABUSE_OP_WRITE && !(rq->cmd_flags & REQ_FUA) &&
+		       !(reply->result | reply->reserved);
 	if (reply->reserved || (reply->flags & ~ABUSE_REPLY_ZERO))
 		return false;
 	if ((reply->flags & ABUSE_REPLY_ZERO) && op != ABUSE_OP_READ)
@@ -197,9 +201,10 @@ static noinline int refuse(struct abuse_server *srv, struct abuse_slot *slot,
 }
 
 /* From the beginning and as often as it takes: some of the memory is not there. */
-static noinline int copy_read(struct abuse_server *srv, struct abuse_slot *slot,
-			      const struct abuse_reply *reply,
-			      struct abuse_tally *tally)
+static noinline int copy_bit_by_bit(struct abuse_server *srv,
+				    struct abuse_slot *slot,
+				    const struct abuse_reply *reply,
+				    bool to_server, struct abuse_tally *tally)
 {
 	struct abuse_claim claim = {
 		.srv = srv, .id = reply->id, .held = true, .slot = slot,
@@ -212,10 +217,28 @@ static noinline int copy_read(struct abuse_server *srv, struct abuse_slot *slot,
 	struct abuse_copy copy;
 	int err;
 
-	err = abuse_copy_init(&copy, false, &iov, 1);
+	err = abuse_copy_init(&copy, to_server, &iov, 1);
 	if (!err)
 		return abuse_claim_copy(&claim, &copy);
 	return abuse_unclaim(&claim) ? err : -ESTALE;
+}
+
+/* A READ's bytes come from where the reply says, a WRITE's go there. Errors as below. */
+static __always_inline int copy_payload(struct abuse_server *srv,
+					struct abuse_slot *slot,
+					const struct abuse_reply *reply,
+					struct abuse_tally *tally)
+{
+	bool to_server = reply->flags & ABUSE_REPLY_STORE;
+
+	if (reply->flags & ABUSE_REPLY_ZERO) {
+		abuse_copy_zero(slot->rq);
+		return 0;
+	}
+	if (abuse_copy_whole(slot->rq, abuse_user_ptr(reply->address),
+			     to_server))
+		return 0;
+	return copy_bit_by_bit(srv, slot, reply, to_server, tally);
 }
 
 /* 0: taken. -ESTALE: not held by us. -EINVAL, -EFAULT, -EINTR: still held. */
@@ -224,31 +247,25 @@ static __always_inline int answer_one(struct abuse_server *srv,
 				      struct abuse_tally *tally)
 {
 	struct abuse_slot *slot = abuse_claim_held(srv, reply->id);
-	struct request *rq;
 	struct leaving it;
 	u32 op;
 	int err;
 
 	if (!slot)
 		return -ESTALE;
-	rq = slot->rq;
-	op = abuse_rq_op(rq);
-	if (!reply_is_valid(reply, op))
+	op = abuse_rq_op(slot->rq);
+	if (!reply_is_valid(reply, slot->rq, op))
 		return refuse(srv, slot, reply->id);
 	if (reply->flags & ABUSE_REPLY_REDIRECT) {
 		err = abuse_redirect(srv, slot, reply, tally);
 		return err == -EINVAL ? refuse(srv, slot, reply->id) : err;
 	}
 
-	if (op == ABUSE_OP_READ && !reply->result) {
-		if (reply->flags & ABUSE_REPLY_ZERO) {
-			abuse_copy_zero(rq);
-		} else if (!abuse_copy_whole(rq, abuse_user_ptr(reply->address),
-					     false)) {
-			err = copy_read(srv, slot, reply, tally);
-			if (err)
-				return err;
-		}
+	if (op == ABUSE_OP_READ ? !reply->result :
+				  reply->flags & ABUSE_REPLY_STORE) {
+		err = copy_payload(srv, slot, reply, tally);
+		if (err)
+			return err;
 	}
 	trace_abuse_answered(srv->dev, slot, reply->result);
 	it = leaving(slot);

@@ -77,7 +77,8 @@ static int get_params(struct abuse_device *dev, struct abuse_params *params)
 	params->trusted = dev->state == ABUSE_S_UP && dev->sealed;
 	spin_unlock(&dev->lock);
 	params->size = sizeof(*params);
-	params->all_features = ABUSE_ALL_FEATURES | ABUSE_F_REDIRECT;
+	params->all_features = ABUSE_ALL_FEATURES | ABUSE_F_REDIRECT |
+			       ABUSE_F_STORE;
 	params->all_ops = ABUSE_ALL_OPS;
 	params->number = dev->number;
 	params->owner = from_kuid_munged(current_user_ns(), dev->owner);

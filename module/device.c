@@ -137,15 +137,6 @@ static void set_state(struct abuse_device *dev, u32 state)
 	spin_unlock(&dev->lock);
 }
 
-/* Once it is known how many queues of what depth there are. */
-static void share_slots(struct abuse_device *dev)
-{
-	u32 i;
-
-	for (i = 0; i < dev->hw_queues; i++)
-		dev->queues[i].slots = &dev->slots[i * dev->depth];
-}
-
 /*
  * Makes the disk and the nodes appear. The caller has put the device into the
  * index, since whoever hears of the disk opens it at once.
@@ -158,7 +149,7 @@ int abuse_device_start(struct abuse_device *dev)
 	err = abuse_disk_create(dev);
 	if (err)
 		goto out_unlock;
-	share_slots(dev);
+	abuse_queues_start(dev);
 	err = add_node(dev);
 	if (err)
 		goto out_disk;
@@ -236,6 +227,8 @@ void abuse_device_stop(struct abuse_device *dev)
 	abuse_disk_stop(dev);
 	device_unregister(dev->node);
 	abuse_disk_destroy(dev);
+	/* Who was queueing when the device died may have armed it since. */
+	cancel_delayed_work_sync(&dev->expire_work);
 	abuse_redirect_stop(dev);
 	was_up = dev->is_emptying;
 	mutex_unlock(&dev->control);
@@ -260,13 +253,17 @@ static void is_served_work(struct work_struct *work)
 	WRITE_ONCE(dev->scanner, NULL);
 }
 
-/* A server looked: a user's device that has one is not given up. */
+/*
+ * A server looked: a user's device that has one is not given up. Pairs with
+ * give_up(): it sees the new time, or we see what it did.
+ */
 void abuse_device_is_seen(struct abuse_device *dev)
 {
-	if (!READ_ONCE(dev->timeout_ns))
-		return;
-	WRITE_ONCE(dev->seen_ns, abuse_tick_ns());
-	if (READ_ONCE(dev->lapsed))
+	if (READ_ONCE(dev->timeout_ns)) {
+		WRITE_ONCE(dev->seen_ns, abuse_tick_ns());
+		smp_mb();
+	}
+	if (unlikely(READ_ONCE(dev->lapsed)))
 		WRITE_ONCE(dev->lapsed, false);
 }
 

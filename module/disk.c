@@ -15,34 +15,43 @@
 /* Share of the dirty page cache that a user's device may fill, in per cent. */
 #define ABUSE_USER_DIRTY	1
 
+/* Of those without CAP_SYS_ADMIN. The system trusts what a sealed disk holds. */
 static bool may_open(const struct abuse_device *dev)
 {
-	return !abuse_device_is_users(dev) ||
-	       uid_eq(current_euid(), dev->owner) || capable(CAP_SYS_ADMIN);
+	lockdep_assert_held(&dev->lock);
+	return !dev->sealed && (!abuse_device_is_users(dev) ||
+				uid_eq(current_euid(), dev->owner));
 }
 
-/*
- * The disk may outlive its device by a moment: only the index knows. Our own
- * scan does not count as an opener, or REMOVE could not stop it.
- */
+/* Our own scan does not count as an opener, or REMOVE could not stop it. */
+static int add_opener(struct abuse_device *dev, const struct gendisk *disk)
+{
+	bool admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	int err = 0;
+
+	spin_lock(&dev->lock);
+	if (dev->state == ABUSE_S_DYING || dev->disk != disk) {
+		err = -ENXIO;
+	} else if (!admin && !may_open(dev)) {
+		err = -EACCES;
+	} else if (dev->scanner != current) {
+		dev->openers++;
+		dev->is_lent |= !admin;
+	}
+	spin_unlock(&dev->lock);
+	return err;
+}
+
+/* The disk may outlive its device by a moment: only the index knows. */
 static ABUSE_BLK_OPEN(abuse_open, disk, mode)
 {
 	struct abuse_device *dev;
-	int err = 0;
+	int err;
 
 	dev = abuse_index_get(disk->first_minor >> abuse_minor_shift);
 	if (!dev)
 		return -ENXIO;
-	if (!may_open(dev)) {
-		err = -EACCES;
-	} else {
-		spin_lock(&dev->lock);
-		if (dev->state == ABUSE_S_DYING || dev->disk != disk)
-			err = -ENXIO;
-		else if (dev->scanner != current)
-			dev->openers++;
-		spin_unlock(&dev->lock);
-	}
+	err = add_opener(dev, disk);
 	abuse_device_put(dev);
 	return err;
 }
@@ -52,8 +61,8 @@ static ABUSE_BLK_RELEASE(abuse_release, disk)
 	struct abuse_device *dev = disk->private_data;
 
 	spin_lock(&dev->lock);
-	if (dev->scanner != current)
-		dev->openers--;
+	if (dev->scanner != current && !--dev->openers)
+		dev->is_lent = false;
 	if (dev->has_leftovers)
 		queue_work(abuse_patient_wq, &dev->leftovers_work);
 	spin_unlock(&dev->lock);

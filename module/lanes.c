@@ -85,6 +85,9 @@ static size_t do_job(struct abuse_lane *lane, struct abuse_job *job)
 
 	/* For the case that this one sleeps. */
 	call_worker(lane);
+	/* It is the last: nobody else would end these. */
+	if (!lane->is_called)
+		end_over(lane);
 	spin_unlock_irq(&lane->lock);
 	is_over = abuse_redirect_do(job, &bytes);
 	spin_lock_irq(&lane->lock);

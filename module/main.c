@@ -7,6 +7,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/sched/mm.h>
 
 #include "abuse.h"
 
@@ -75,7 +76,11 @@ static int check_parameters(void)
 /* The block layer asks for a number that it does not know. */
 static void probe_number(dev_t devt)
 {
+	/* A server may wait for the index. */
+	unsigned int noio = memalloc_noio_save();
+
 	abuse_index_add_on_demand(MINOR(devt) >> abuse_minor_shift);
+	memalloc_noio_restore(noio);
 }
 
 static void say_taken(const char *kind, const char *parameter, int number,

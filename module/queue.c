@@ -16,6 +16,12 @@ int abuse_queues_alloc(struct abuse_device *dev)
 	dev->queues = kvcalloc(dev->hw_queues, sizeof(*dev->queues), GFP_KERNEL);
 	if (!dev->queues)
 		return -ENOMEM;
+	if (dev->hw_queues > 1) {
+		dev->homes = kvcalloc(nr_cpu_ids, sizeof(*dev->homes),
+				      GFP_KERNEL);
+		if (!dev->homes)
+			return -ENOMEM;
+	}
 	for (i = 0; i < dev->hw_queues; i++) {
 		struct abuse_queue *queue = &dev->queues[i];
 
@@ -27,8 +33,26 @@ int abuse_queues_alloc(struct abuse_device *dev)
 	return 0;
 }
 
+/*
+ * Once it is known how many queues of what depth there are. A call may outlast the
+ * disk, and the block layer's map goes with that.
+ */
+void abuse_queues_start(struct abuse_device *dev)
+{
+	const struct blk_mq_queue_map *map =
+		&dev->tag_set.map[HCTX_TYPE_DEFAULT];
+	u32 i, cpu;
+
+	for (i = 0; i < dev->hw_queues; i++)
+		dev->queues[i].slots = &dev->slots[i * dev->depth];
+	if (dev->hw_queues > 1)
+		for_each_possible_cpu(cpu)
+			dev->homes[cpu] = map->mq_map[cpu];
+}
+
 void abuse_queues_free(struct abuse_device *dev)
 {
+	kvfree(dev->homes);
 	kvfree(dev->queues);
 }
 
@@ -143,8 +167,7 @@ struct abuse_queue *abuse_queue_at_home(const struct abuse_device *dev)
 {
 	if (dev->hw_queues == 1)
 		return dev->queues;
-	return &dev->queues[dev->tag_set.map[HCTX_TYPE_DEFAULT]
-			    .mq_map[raw_smp_processor_id()]];
+	return &dev->queues[dev->homes[raw_smp_processor_id()]];
 }
 
 /* A hint, without a lock. */

@@ -267,6 +267,19 @@ static bool has_lapsed(const struct abuse_device *dev, u64 before_ns)
 	       oldest(dev, U64_MAX, &any) <= before_ns;
 }
 
+/* False: a server looked just now. */
+static bool give_up(struct abuse_device *dev, u64 before_ns)
+{
+	WRITE_ONCE(dev->lapsed, true);
+	smp_mb();
+	if (READ_ONCE(dev->seen_ns) > before_ns) {
+		WRITE_ONCE(dev->lapsed, false);
+		return false;
+	}
+	abuse_queues_settle(dev);
+	return true;
+}
+
 /* Ends what waited longer than the time-out, and comes back for the next. */
 void abuse_expire(struct work_struct *work)
 {
@@ -282,11 +295,9 @@ void abuse_expire(struct work_struct *work)
 	/* What arrived late in a tick is younger than it says. */
 	if (now > timeout + TICK_NSEC) {
 		old.before_ns = now - timeout - TICK_NSEC;
-		if (has_lapsed(dev, old.before_ns)) {
-			WRITE_ONCE(dev->lapsed, true);
-			abuse_queues_settle(dev);
+		if (has_lapsed(dev, old.before_ns) &&
+		    give_up(dev, old.before_ns))
 			old.wants = wants_all;
-		}
 		sweep(dev, &old);
 	}
 	since = oldest(dev, now, &any);

@@ -119,7 +119,8 @@ static bool is_aligned_for_direct(const struct abuse_redirect *r)
 static int iocb_flags_of(const struct abuse_redirect *r,
 			 const struct request *rq)
 {
-	int flags = iocb_flags(r->target->file);
+	/* Registered without, but that may be changed. */
+	int flags = iocb_flags(r->target->file) & ~IOCB_APPEND;
 
 	if ((flags & IOCB_DIRECT) && (r->refused || !is_aligned_for_direct(r)))
 		flags &= ~IOCB_DIRECT;

@@ -26,6 +26,16 @@ int abuse_server_check(struct abuse_server *srv)
 	return 0;
 }
 
+/* Has the set-up ended that this descriptor served through exchange? A hint. */
+bool abuse_server_is_over(const struct abuse_server *srv)
+{
+	u64 epoch = READ_ONCE(srv->epoch);
+
+	return READ_ONCE(srv->mm) && epoch &&
+	       (READ_ONCE(srv->dev->state) != ABUSE_S_UP ||
+		READ_ONCE(srv->dev->epoch) != epoch);
+}
+
 /*
  * The process is gone before its files are: what it holds goes back now, so
  * that it need not wait for itself when it closes its own disk. Also called by
@@ -162,6 +172,9 @@ static __poll_t abuse_server_poll(struct file *file, poll_table *wait)
 	err = abuse_server_check(srv);
 	if (err)
 		return err == -ENODEV ? EPOLLHUP | EPOLLERR : EPOLLERR;
+	if (abuse_server_is_over(srv))
+		return EPOLLERR;
+	abuse_device_is_seen(dev);
 	abuse_device_is_served(srv);
 	return abuse_poll_ready(srv) ? EPOLLIN | EPOLLRDNORM | EPOLLMSG : 0;
 }

@@ -120,8 +120,23 @@ static int check_seal(const struct abuse_params *params, kuid_t *uid)
 	return uid_valid(*uid) ? 0 : -EINVAL;
 }
 
-static void come_up(struct abuse_server *srv, const struct abuse_params *params,
-		    kuid_t seal_uid)
+/* -EBUSY: somebody has the disk open who may not open a sealed one. */
+static int seal(struct abuse_device *dev, bool sealed, kuid_t uid)
+{
+	int err = 0;
+
+	spin_lock(&dev->lock);
+	if (sealed && dev->is_lent) {
+		err = -EBUSY;
+	} else {
+		dev->sealed = sealed;
+		dev->seal_uid = uid;
+	}
+	spin_unlock(&dev->lock);
+	return err;
+}
+
+static void come_up(struct abuse_server *srv, const struct abuse_params *params)
 {
 	struct abuse_device *dev = srv->dev;
 
@@ -129,8 +144,6 @@ static void come_up(struct abuse_server *srv, const struct abuse_params *params,
 	dev->params = *params;
 	dev->features = params->features;
 	WRITE_ONCE(dev->timeout_ns, timeout_ns(params));
-	dev->seal_uid = seal_uid;
-	dev->sealed = params->flags & ABUSE_PARAMS_SEALED;
 	dev->ready = false;
 	dev->lapsed = false;
 	dev->seen_ns = abuse_tick_ns();
@@ -166,13 +179,18 @@ static int set_up(struct abuse_server *srv, struct abuse_params *params)
 	err = abuse_disk_drop_partitions(dev);
 	if (err)
 		goto out_unclaim;
-	err = abuse_disk_set_limits(dev, params);
+	err = seal(dev, params->flags & ABUSE_PARAMS_SEALED, seal_uid);
 	if (err)
 		goto out_unclaim;
+	err = abuse_disk_set_limits(dev, params);
+	if (err) {
+		seal(dev, false, GLOBAL_ROOT_UID);
+		goto out_unclaim;
+	}
 	__module_get(THIS_MODULE);
 	abuse_disk_suppress_scan(dev->disk, true);
 	set_disk_ro(dev->disk, read_only);
-	come_up(srv, params, seal_uid);
+	come_up(srv, params);
 	set_capacity_and_notify(dev->disk, params->capacity >> SECTOR_SHIFT);
 out_unclaim:
 	abuse_unclaim_disk(dev->disk, dev);
@@ -191,7 +209,9 @@ static int change(struct abuse_device *dev, const struct abuse_params *next)
 
 	lockdep_assert_held(&dev->control);
 	if (read_only != !!get_disk_ro(dev->disk)) {
-		/* First, so that nobody claims it for writing meanwhile. */
+		if (read_only && abuse_disk_has_holder(dev->disk))
+			return -EBUSY;
+		/* Who claims it just now has not written yet. */
 		set_disk_ro(dev->disk, read_only);
 		if (read_only && abuse_disk_has_holder(dev->disk)) {
 			set_disk_ro(dev->disk, false);
@@ -255,34 +275,59 @@ static int set_up_or_change(struct abuse_server *srv,
 			    struct abuse_params *params, bool live)
 {
 	struct abuse_device *dev = srv->dev;
+
+	if (dev->state == ABUSE_S_UP) {
+		if (abuse_server_is_over(srv))
+			return -ENXIO;
+		return live ? change_live(dev, params) : -EBUSY;
+	}
+	if (abuse_any_redirected(dev))
+		return -EBUSY;
+	return finish_reset(dev) ?: set_up(srv, params);
+}
+
+/*
+ * Also the index, for who brings a name; nobody waits with it for a RESET that waits
+ * for a file.
+ */
+static int index_and_control_lock(struct abuse_server *srv)
+{
+	struct mutex *control = &srv->dev->control;
 	int err;
 
-	err = control_lock(srv);
-	if (err)
-		return err;
-	if (dev->state == ABUSE_S_UP)
-		err = live ? change_live(dev, params) : -EBUSY;
-	else if (abuse_any_redirected(dev))
-		err = -EBUSY;
-	else
-		err = finish_reset(dev) ?: set_up(srv, params);
-	mutex_unlock(&dev->control);
+	for (;;) {
+		if (mutex_lock_killable(&abuse_index_lock))
+			return -EINTR;
+		if (mutex_trylock(control))
+			break;
+		mutex_unlock(&abuse_index_lock);
+		if (mutex_lock_killable(control))
+			return -EINTR;
+		mutex_unlock(control);
+	}
+	err = abuse_server_check(srv);
+	if (err) {
+		mutex_unlock(control);
+		mutex_unlock(&abuse_index_lock);
+	}
 	return err;
 }
 
 /*
- * Sets an empty device up; live: or changes one that is up, else that is -EBUSY.
- * params is completed with what holds then. Who brings a name needs the index.
+ * Sets an empty device up; live: or changes one that is up, else that is -EBUSY, or
+ * -ENXIO if it is not the set-up that this descriptor served. params is completed
+ * with what holds then.
  */
 int abuse_device_set_up(struct abuse_server *srv, struct abuse_params *params,
 			bool live)
 {
 	bool named = has_identity(params);
-	int err;
+	int err = named ? index_and_control_lock(srv) : control_lock(srv);
 
-	if (named && mutex_lock_killable(&abuse_index_lock))
-		return -EINTR;
+	if (err)
+		return err;
 	err = set_up_or_change(srv, params, live);
+	mutex_unlock(&srv->dev->control);
 	if (named)
 		mutex_unlock(&abuse_index_lock);
 	return err;

@@ -834,10 +834,14 @@ static inline void compat_kiocb_end_write(struct kiocb *iocb)
 }
 #endif
 
-/* Keeps its file system from freezing until the write has ended, in any context. */
+/*
+ * Keeps its file system from freezing until the write has ended, in any context. Where the
+ * kernel starts that itself it does so for every file.
+ */
 static inline void abuse_iocb_end_write(struct kiocb *iocb)
 {
-	if (S_ISREG(file_inode(iocb->ki_filp)->i_mode))
+	if (ABUSE_HAVE_IOCB_WRITE_STARTS ||
+	    S_ISREG(file_inode(iocb->ki_filp)->i_mode))
 		compat_kiocb_end_write(iocb);
 }
 

@@ -146,12 +146,20 @@ struct abuse_request {
 /* abuse_reply.flags */
 #define ABUSE_REPLY_ZERO	(1U << 0)  /* READ: the kernel fills in zeroes */
 #define ABUSE_REPLY_REDIRECT	(1U << 1)  /* the kernel does it on a file */
+#define ABUSE_REPLY_STORE	(1U << 2)  /* WRITE: the kernel puts its bytes there */
 
 /*
  * result: 0, or an errno of EIO ENOSPC ETIMEDOUT ENODATA EILSEQ ENOLINK, or for
  * DISCARD and WRITE_ZEROES EOPNOTSUPP. A READ answered 0 takes its length in
  * bytes from address, unless ZERO is set. With REDIRECT, result must be 0: the
  * kernel does what was asked for on the registered file, from byte address on.
+ *
+ * With STORE a WRITE's bytes go to address, whether or not they had a place in the
+ * buffer, and once all of them are there it has succeeded: they are copied once, into a
+ * store that is memory, from where every other server of the device would read them.
+ * result must be 0, and the request without FUA; bytes that are not safe in that memory
+ * need a set-up with WRITE_CACHE. After EFAULT part of them may be stored.
+ *
  * status: 0 taken; ESTALE not (or no longer) held by this descriptor; EFAULT
  * address is bad; EINVAL result, flags or reserved are. After the last two
  * the request is still held: answer it again.
@@ -215,8 +223,8 @@ struct abuse_exchange {
  *                  EINVAL: it is of another kind, or opened O_APPEND; ELOOP: it
  *                  is this very disk, or on it; ETXTBSY: the system swaps to it;
  *                  EMFILE: there are 256; EPERM: the device is an ordinary user's
- *                  and the file system is FUSE's or of a user namespace, whose
- *                  answers a user can withhold.
+ *                  and the caller lacks CAP_SYS_ADMIN: no time-out ends what a
+ *                  file has, and who can write to a file can hold it up.
  * UNREGISTER_FILE  the argument is the index. What was redirected goes on.
  *                  ENOENT: there is none.
  *
@@ -251,6 +259,7 @@ struct abuse_file {
 #define ABUSE_F_WRITE_ZEROES	(1ULL << 3)
 #define ABUSE_F_ROTATIONAL	(1ULL << 4)
 #define ABUSE_F_REDIRECT	(1ULL << 5)  /* all_features: replies may REDIRECT */
+#define ABUSE_F_STORE		(1ULL << 6)  /* all_features: replies may STORE */
 
 /* abuse_params.state */
 #define ABUSE_S_EMPTY		0
@@ -267,8 +276,10 @@ struct abuse_file {
  * A name or UUID can be given once, at add or here (EEXIST if taken).
  * Errors: EINVAL a value out of the range said below; EPERM SEALED without
  * CAP_SYS_ADMIN, or more time than user_timeout on an ordinary user's device;
- * EBUSY see above, or to READ_ONLY while the disk is claimed; EFBIG capacity;
- * E2BIG.
+ * ENXIO it is up, but not the set-up that this descriptor served by EXCHANGE;
+ * EBUSY see above, to READ_ONLY while the disk is claimed, or SEALED while
+ * somebody without CAP_SYS_ADMIN has the disk open, which from then on nobody
+ * of these can; EFBIG capacity; E2BIG.
  *
  * GET_PARAMS fills it in; what the kernel does not know of becomes zeroes.
  */
