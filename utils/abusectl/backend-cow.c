@@ -340,7 +340,7 @@ static int cow_open(struct target *target, const char *args, void **store)
 	return ret;
 }
 
-static int cow_redirect(void *store, struct abuse_server *srv)
+static int cow_direct(void *store, struct abuse_server *srv)
 {
 	struct cow *cow = store;
 	int base, delta;
@@ -394,7 +394,8 @@ const struct backend backend_cow = {
 		.flush = cow_flush,
 	},
 	.open = cow_open,
-	.redirect = cow_redirect,
-	.redirect_flags = ABUSE_SERVER_NO_WRITE_DATA,
+	.direct = cow_direct,
+	.direct_flags = ABUSE_SERVER_NO_WRITE_DATA,
+	.redirects = true,
 	.close = cow_close,
 };

@@ -23,12 +23,17 @@ static int file_obtain(const struct target *target, const char *path)
 {
 	int fd = store_file_open(target, path,
 				 target->read_only ? O_RDONLY : O_RDWR);
+	bool is_there = fd >= 0;
 
-	if (fd >= -1)
+	if (fd == -1)
+		return -1;
+	if (is_there && (!target->size || !store_file_is_unfinished(target, fd)))
 		return fd;
+	if (is_there)
+		close(fd);
 	if (!target->size)
 		return failed(path, "does not exist; size= makes it"), -1;
-	return store_file_create(path, target->size);
+	return store_file_create(path, target->size, is_there);
 }
 
 static int file_check(struct target *target, const char *path, int fd)
@@ -75,7 +80,7 @@ static int file_open(struct target *target, const char *path, void **store)
 	return EXIT_OK;
 }
 
-static int file_redirect(void *store, struct abuse_server *srv)
+static int file_direct(void *store, struct abuse_server *srv)
 {
 	struct file *file = store;
 
@@ -130,7 +135,8 @@ const struct backend backend_file = {
 		.flush = store_flush,
 	},
 	.open = file_open,
-	.redirect = file_redirect,
-	.redirect_flags = ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA,
+	.direct = file_direct,
+	.direct_flags = ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA,
+	.redirects = true,
 	.close = file_close,
 };

@@ -5,10 +5,12 @@
  * server of the device's former life may still write goes to the old one.
  * Dropped when a server sees its device reset or removed.
  *
- * READs are answered from a mapping of the object, without a copy, where it is known
- * to have pages: a hole that is read through a mapping is filled, and a device much
- * larger than memory would not stay so. WRITEs do not use it: a page that cannot be
- * had, or an object made shorter, is an error to pwrite() and a signal otherwise.
+ * The kernel copies from and to a mapping of the object, which nobody else touches: an
+ * object made shorter is an error to it, and a signal to us. READs do so where the object
+ * is known to have pages: a hole that is read through a mapping is filled, and a
+ * device much larger than memory would not stay so. WRITEs have the pages made first,
+ * where not known, so that it is ENOSPC if there are none. Where nothing can be
+ * mapped, or writes must be durable, bytes come here, and are read and written.
  */
 #include "backend.h"
 #include "cmd.h"
@@ -24,9 +26,16 @@
 
 #define PAGE_SHIFT	12
 
+/*
+ * Bytes that are mapped, so that what the device grows by is there: of addresses alone. Where
+ * there are not so many it can be written only when its server was started anew.
+ */
+#define REACH		(16ULL << 40)
+
 struct mem {
 	struct store store;		/* first: the callbacks of store.c get it */
 	uint64_t size;
+	uint64_t reach;			/* bytes of the mapping */
 	unsigned char *bytes;		/* the object, or NULL: it is not mapped */
 	unsigned char *known;		/* for each page whether it is there: 1 */
 	char name[48];
@@ -54,7 +63,7 @@ static bool is_known(const struct mem *mem, const struct abuse_req *req)
 
 /*
  * Another server may make holes in what is known here: they read as zeroes all the same,
- * for a page of memory each.
+ * for a page of memory each, and where there is none writes get EIO.
  */
 static void know(const struct mem *mem, const struct abuse_req *req, bool is_there)
 {
@@ -67,11 +76,31 @@ static void know(const struct mem *mem, const struct abuse_req *req, bool is_the
 			__atomic_store_n(&mem->known[page], is_there, __ATOMIC_RELAXED);
 }
 
-static bool has_no_hole(const struct mem *mem, const struct abuse_req *req)
+/* Not those that are swapped out. Takes no lock, as lseek() for a hole would. */
+static bool has_pages(const struct mem *mem, const struct abuse_req *req)
 {
-	off_t hole = lseek(mem->store.fd, (off_t)req->offset, SEEK_HOLE);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), begin = req->offset & ~(page - 1);
+	uint64_t i, n = (req->offset + req->length - begin + page - 1) / page;
+	unsigned char is_there[(ABUSE_MAX_REQUEST >> PAGE_SHIFT) + 1];
 
-	return hole >= 0 && (uint64_t)hole >= req->offset + req->length;
+	if (n > sizeof(is_there) || mincore(mem->bytes + begin, n * page, is_there))
+		return false;
+	for (i = 0; i < n; i++)
+		if (!(is_there[i] & 1))
+			return false;
+	return true;
+}
+
+/* Not beyond the end: nobody would see them, or be rid of them. */
+static int make_pages(const struct mem *mem, const struct abuse_req *req)
+{
+	struct stat st;
+
+	if (fstat(mem->store.fd, &st))
+		return -errno;
+	if (req->offset + req->length > (uint64_t)st.st_size)
+		return -EIO;
+	return store_allocate(mem->store.fd, req->offset, req->length);
 }
 
 /* ---- callbacks ---- */
@@ -79,23 +108,32 @@ static bool has_no_hole(const struct mem *mem, const struct abuse_req *req)
 static int mem_pread(struct abuse_req *req)
 {
 	const struct mem *mem = req->arg;
-	int ret;
 
-	if (is_known(mem, req))
-		return abuse_req_point(req, mem->bytes + req->offset);
-	ret = store_pread(req);
-	if (!ret && mem->known && has_no_hole(mem, req))
+	if (!is_known(mem, req)) {
+		if (!mem->bytes || req->offset + req->length > mem->size ||
+		    !has_pages(mem, req))
+			return store_pread(req);
 		know(mem, req, true);
-	return ret;
+	}
+	return abuse_req_point(req, mem->bytes + req->offset);
 }
 
 static int mem_pwrite(struct abuse_req *req)
 {
-	int ret = store_pwrite(req);
+	const struct mem *mem = req->arg;
+	int ret;
 
-	if (!ret)
-		know(req->arg, req, true);
-	return ret;
+	if (!mem->bytes)
+		return store_pwrite(req);
+	if (req->offset + req->length > mem->reach)
+		return -ENOSPC;
+	if (!is_known(mem, req)) {
+		ret = make_pages(mem, req);
+		if (ret)
+			return ret;
+		know(mem, req, true);
+	}
+	return abuse_req_store(req, mem->bytes + req->offset);
 }
 
 static int mem_trim(struct abuse_req *req)
@@ -188,34 +226,66 @@ static void *map(size_t size, int protection, int flags, int fd)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-/*
- * Locked memory is filled in, holes too: what is mapped between these calls is not, and
- * what was locked stays so. Where there is no room for it, READs do without.
- */
-static void mem_opened(void *store, const struct abuse_server *srv)
-{
-	bool is_locked = abuse_server_holds(srv) & ABUSE_IS_LOCKED;
-	struct mem *mem = store;
-
-	if (mem->size > SIZE_MAX / 2 || (is_locked && mlockall(MCL_CURRENT)))
-		return;
-	mem->bytes = map(mem->size, PROT_READ, MAP_SHARED, mem->store.fd);
-	if (mem->bytes)
-		mem->known = map(nr_pages(mem), PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	if (is_locked) {
-		if (mem->known)
-			mlock2(mem->known, nr_pages(mem), MLOCK_ONFAULT);
-		mlockall(MCL_FUTURE);
-	}
-}
-
 static void mem_unmap(struct mem *mem)
 {
 	if (mem->bytes)
-		munmap(mem->bytes, mem->size);
+		munmap(mem->bytes, mem->reach);
 	if (mem->known)
 		munmap(mem->known, nr_pages(mem));
+	mem->bytes = mem->known = NULL;
+}
+
+static unsigned char *map_object(struct mem *mem, uint64_t reach)
+{
+	mem->reach = reach;
+	if (reach > SIZE_MAX / 2)
+		return NULL;
+	return map(reach, PROT_READ | PROT_WRITE, MAP_SHARED, mem->store.fd);
+}
+
+static int mem_map(struct mem *mem)
+{
+	mem->bytes = map_object(mem, mem->size < REACH / 2 ? REACH : 2 * mem->size);
+	if (!mem->bytes)
+		mem->bytes = map_object(mem, mem->size);
+	mem->known = map(nr_pages(mem), PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	if (mem->bytes && mem->known)
+		return 0;
+	mem_unmap(mem);
+	return -ENOMEM;
+}
+
+/*
+ * Locked memory is filled in, holes too: what is mapped between these calls is not, and
+ * what was locked stays so.
+ */
+static int mem_map_unlocked(struct mem *mem, bool is_locked)
+{
+	int ret;
+
+	if (is_locked && mlockall(MCL_CURRENT))
+		return -errno;
+	ret = mem_map(mem);
+	if (is_locked) {
+		if (!ret)
+			mlock2(mem->known, nr_pages(mem), MLOCK_ONFAULT);
+		mlockall(MCL_FUTURE);
+	}
+	return ret;
+}
+
+/* What has to be durable cannot be stored so. */
+static int mem_direct(void *store, struct abuse_server *srv)
+{
+	struct abuse_params params;
+	int ret = abuse_ctl_get_params(abuse_server_ctl(srv), &params);
+
+	if (ret < 0)
+		return ret;
+	if (!(params.all_features & ABUSE_F_STORE) || params.features & ABUSE_F_FUA)
+		return -EOPNOTSUPP;
+	return mem_map_unlocked(store, abuse_server_holds(srv) & ABUSE_IS_LOCKED);
 }
 
 static void mem_close(void *store, bool is_gone)
@@ -249,6 +319,7 @@ const struct backend backend_mem = {
 		.zero = mem_zero,
 	},
 	.open = mem_open,
-	.opened = mem_opened,
+	.direct = mem_direct,
+	.direct_flags = ABUSE_SERVER_NO_WRITE_DATA,
 	.close = mem_close,
 };

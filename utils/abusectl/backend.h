@@ -4,9 +4,9 @@
  * device, then serves requests through the callbacks of struct abuse_ops; it
  * knows neither ioctls nor other backends.
  *
- * It owes what <libabuse.h> says of these callbacks: a write has returned only
- * when every other server of the device would read it back, so nothing may be
- * cached in this process.
+ * It owes what <libabuse.h> says of these callbacks: a write is over only when every
+ * other server of the device would read it back, so nothing may be cached in this
+ * process.
  */
 #ifndef ABUSECTL_BACKEND_H
 #define ABUSECTL_BACKEND_H
@@ -61,15 +61,14 @@ struct backend {
 	int (*open)(struct target *target, const char *args, void **store);
 
 	/*
-	 * Registers what reads and writes are redirected to from now on, so that
-	 * the bytes that redirect_flags names, ABUSE_SERVER_NO_*, do not come here;
-	 * -errno: they must. NULL: they always do.
+	 * Gets the kernel to move bytes itself from now on, from and to files that are
+	 * registered here, or memory that is mapped, so that those that direct_flags
+	 * names, ABUSE_SERVER_NO_*, do not come here; -errno: they must. NULL: they
+	 * always do. The server is there, its memory locked.
 	 */
-	int (*redirect)(void *store, struct abuse_server *srv);
-	uint32_t redirect_flags;
-
-	/* The server is there, and its memory locked. NULL: there is nothing to do. */
-	void (*opened)(void *store, const struct abuse_server *srv);
+	int (*direct)(void *store, struct abuse_server *srv);
+	uint32_t direct_flags;
+	bool redirects;			/* so: the key redirect counts */
 
 	/* @is_gone: the device was reset or removed: its bytes are nobody's. */
 	void (*close)(void *store, bool is_gone);
@@ -118,6 +117,7 @@ int store_flush(struct abuse_req *req);
 /* The same for bytes elsewhere: all of them, or -errno. Beyond the end is -EIO. */
 int store_read(int fd, void *to, uint64_t offset, uint64_t length);
 int store_write(int fd, const void *from, uint64_t offset, uint64_t length);
+int store_allocate(int fd, uint64_t offset, uint64_t length);
 int store_punch(int fd, uint64_t offset, uint64_t length);
 int store_clear(int fd, uint64_t offset, uint64_t length, bool unmap);
 int store_sync(struct store *store);
@@ -132,8 +132,14 @@ int store_file_open(const struct target *target, const char *path, int flags);
 /* A new name is on disk only when its directory is. 0, or -1 with errno. */
 int store_file_sync_name(const char *path);
 
-/* Makes @path, @size bytes long and durable; the descriptor, or -1 after reporting. */
-int store_file_create(const char *path, uint64_t size);
+/* Is it what a maker leaves that dies before @fd has its length? */
+bool store_file_is_unfinished(const struct target *target, int fd);
+
+/*
+ * Makes @path, or what is there of it, @size bytes long and durable; the descriptor, or
+ * -1 after reporting.
+ */
+int store_file_create(const char *path, uint64_t size, bool is_there);
 
 /*
  * Leaves in *size how large @fd is. Reports what cannot serve as a store of @target,

@@ -3,6 +3,7 @@
  * abusectl server: read what is wanted, from arguments or a file, get the device
  * there, then serve.
  */
+#include "background.h"
 #include "cmd.h"
 #include "complete.h"
 #include "conf.h"
@@ -94,8 +95,8 @@ static int run_file(const char *file, bool verbose)
 
 static int run(int argc, char **argv)
 {
+	bool verbose = false, forks = false, is_child;
 	const char *file = NULL;
-	bool verbose = false;
 	int i, ret, nr = 0;
 
 	for (i = 1; i < argc; i++) {
@@ -106,6 +107,8 @@ static int run(int argc, char **argv)
 			continue;
 		if (!strcmp(argv[i], "-v") || !strcmp(argv[i], "--verbose"))
 			verbose = true;
+		else if (!strcmp(argv[i], "-f") || !strcmp(argv[i], "--fork"))
+			forks = true;
 		else if (*argv[i] == '-')
 			return misused("%s: no such option", argv[i]);
 		else
@@ -114,9 +117,14 @@ static int run(int argc, char **argv)
 	if (file && nr)
 		return misused("%s: with --config, all of it stands in the file",
 			       argv[0]);
-	if (file)
-		return run_file(file, verbose);
-	return nr ? run_arguments(nr, argv, verbose) : misused("a DEV is needed");
+	if (!file && !nr)
+		return misused("a DEV is needed");
+	if (forks) {
+		ret = background_begin(&is_child);
+		if (ret || !is_child)
+			return ret;
+	}
+	return file ? run_file(file, verbose) : run_arguments(nr, argv, verbose);
 }
 
 static void details(void)
@@ -134,7 +142,8 @@ static void details(void)
 	conf_help();
 	puts("SIGTERM, SIGINT: answer what is held and exit 0. SIGUSR1: print counters.\n"
 	     "-v, --verbose: print whether this process is declared an I/O flusher and its\n"
-	     "memory is locked; without both, nothing is promised under swap.\n");
+	     "memory is locked; without both, nothing is promised under swap.\n"
+	     "-f, --fork: return once the disk is served, by a process in the background.\n");
 	settings_help();
 }
 
@@ -143,15 +152,14 @@ static void complete(int argc, char **argv)
 	const char *word = argv[argc - 1];
 	int i, nr = 0;
 
-	if (!strcmp(argv[argc - 2], "--config")) {
-		conf_complete(word);
+	if (conf_complete(argc, argv))
 		return;
-	}
 	for (i = 1; i < argc - 1; i++)
 		nr += *argv[i] != '-';
 	if (*word == '-') {
 		conf_complete_option(word);
 		complete_word(word, "--verbose", "print what holds under swap");
+		complete_word(word, "--fork", "return once it serves, in the background");
 	} else if (!nr) {
 		complete_devices(word);
 	} else {

@@ -161,9 +161,9 @@ static void complete(int argc, char **argv)
 {
 	const char *word = argv[argc - 1];
 
-	if (!strcmp(argv[argc - 2], "--config"))
-		conf_complete(word);
-	else if (argc > 2)
+	if (conf_complete(argc, argv))
+		return;
+	if (argc > 2)
 		settings_complete(word, true);
 	else if (*word == '-')
 		conf_complete_option(word);

@@ -26,6 +26,12 @@ void complete_word(const char *word, const char *candidate, const char *about)
 	print(word, 0, candidate, about);
 }
 
+void complete_behind(const char *word, size_t prefix, const char *candidate,
+		     const char *about)
+{
+	print(word, prefix, candidate, about);
+}
+
 void complete_item(const char *word, const char *item, const char *about)
 {
 	const char *comma = strrchr(word, ',');

@@ -16,6 +16,10 @@
 /* @candidate, if @word may become it */
 void complete_word(const char *word, const char *candidate, const char *about);
 
+/* The same behind the first @prefix bytes of @word, which stay as they are. */
+void complete_behind(const char *word, size_t prefix, const char *candidate,
+		     const char *about);
+
 /* The same for the last item of a list with commas. */
 void complete_item(const char *word, const char *item, const char *about);
 

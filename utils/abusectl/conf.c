@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define SUFFIX		".conf"
+#define OPTION		"--config"
 #define RULES_SECONDS	3	/* more than udev needs, if it has rules at all */
 
 /* ABUSE_CONF_DIR names another directory: tests make one up. */
@@ -212,17 +213,16 @@ void conf_prepare_user(struct conf *conf)
 
 int conf_option(int argc, char **argv, int *i, const char **file)
 {
-	static const char option[] = "--config";
-	size_t len = strlen(option);
+	size_t len = strlen(OPTION);
 
-	if (!strncmp(argv[*i], option, len) && argv[*i][len] == '=') {
+	if (!strncmp(argv[*i], OPTION, len) && argv[*i][len] == '=') {
 		*file = argv[*i] + len + 1;
 		return 1;
 	}
-	if (strcmp(argv[*i], option))
+	if (strcmp(argv[*i], OPTION))
 		return 0;
 	if (*i + 1 == argc) {
-		misused("--config: a NAME or path is needed");
+		misused(OPTION ": a NAME or path is needed");
 		return -1;
 	}
 	*file = argv[++*i];
@@ -236,15 +236,16 @@ void conf_help(void)
 	       conf_dir(), SUFFIX);
 }
 
-void conf_complete(const char *word)
+/* The file, behind the first @prefix bytes of @word. */
+static void complete_name(const char *word, size_t prefix)
 {
-	DIR *dir = strchr(word, '/') ? NULL : opendir(conf_dir());
+	DIR *dir = strchr(word + prefix, '/') ? NULL : opendir(conf_dir());
 	const struct dirent *entry;
 	char name[32], text[256];
 	size_t len;
 
 	if (!dir) {
-		complete_files(word, 0);
+		complete_files(word, prefix);
 		return;
 	}
 	while ((entry = readdir(dir))) {
@@ -255,12 +256,32 @@ void conf_complete(const char *word)
 		snprintf(text, sizeof(text), "%.*s", (int)(len - strlen(SUFFIX)),
 			 entry->d_name);
 		if (!parse_name(text, name))
-			complete_word(word, name, conf_dir());
+			complete_behind(word, prefix, name, conf_dir());
 	}
 	closedir(dir);
 }
 
+bool conf_complete(int argc, char **argv)
+{
+	const char *word = argv[argc - 1], *file = NULL;
+	size_t prefix = strlen(OPTION "=");
+	int i;
+
+	if (!strcmp(argv[argc - 2], OPTION)) {
+		complete_name(word, 0);
+		return true;
+	}
+	if (!strncmp(word, OPTION "=", prefix)) {
+		complete_name(word, prefix);
+		return true;
+	}
+	for (i = 1; i < argc - 1 && !file; i++)
+		conf_option(argc, argv, &i, &file);
+	/* All else stands in the file. */
+	return file && *word != '-';
+}
+
 void conf_complete_option(const char *word)
 {
-	complete_word(word, "--config", "do as a file of abuse.conf(5) says");
+	complete_word(word, OPTION, "do as a file of abuse.conf(5) says");
 }

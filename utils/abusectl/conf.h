@@ -41,7 +41,12 @@ void conf_prepare_user(struct conf *conf);
 int conf_option(int argc, char **argv, int *i, const char **file);
 
 void conf_help(void);
-void conf_complete(const char *word);
+
+/*
+ * Completes the last word if it belongs to --config. True: it does, or nothing can be
+ * there, since that was given.
+ */
+bool conf_complete(int argc, char **argv);
 void conf_complete_option(const char *word);
 
 #endif /* ABUSECTL_CONF_H */

@@ -6,7 +6,8 @@
  *	header		written once
  *	durable map	a bit for each chunk, bit n % 8 of byte n / 8: its bytes are
  *			in DELTA, on stable storage
- *	stamp		the boot of this machine that the next part belongs to
+ *	stamp		the boot of this machine that the next part belongs to; zeroes: it
+ *			belongs to none, as after data could not be synced
  *	live map	the same bits: in DELTA, as far as processes of that boot see
  *	data		each chunk at its own place, or a hole
  *

@@ -71,6 +71,21 @@ static int begin(const struct cow_map *map)
 	return ret;
 }
 
+/*
+ * The live map may name bytes that were lost just now, and a file opened from now on
+ * is not told of that: who comes next is to begin as after a restart.
+ */
+static void distrust(const struct cow_map *map)
+{
+	static const char none[COW_BOOT_LEN];
+	uint64_t stamp = cow_stamp(map->size);
+
+	if (cow_lock_file(map->fd, F_WRLCK, stamp, stamp + COW_BOOT_LEN))
+		return;
+	store_write(map->fd, none, stamp, COW_BOOT_LEN);
+	cow_lock_file(map->fd, F_UNLCK, stamp, stamp + COW_BOOT_LEN);
+}
+
 int cow_map_open(struct cow_map *map, int fd, uint64_t size)
 {
 	size_t length = cow_map_length(size);
@@ -180,13 +195,17 @@ static int take_over(struct cow_map *map)
 int cow_map_persist(struct cow_map *map, struct store *delta)
 {
 	uint64_t length = cow_map_length(map->size);
-	bool is_new;
+	bool is_new, has_failed;
 	int ret;
 
 	pthread_mutex_lock(&map->persisting);
 	memcpy(map->seen, map->live, length);
 	is_new = memcmp(map->seen, map->durable, length);
+	has_failed = delta->flush_error;
 	ret = store_sync(delta);
+	/* Once: others may have begun anew since. */
+	if (ret && !has_failed)
+		distrust(map);
 	if (!ret && is_new)
 		ret = take_over(map);
 	if (!ret && is_new)

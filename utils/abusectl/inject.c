@@ -2,8 +2,8 @@
 /*
  * Callbacks that fail requests or have them answered later; see inject.h. What waits
  * occupies no thread but one, which watches the time. A backend whose callbacks may
- * wait does its work at once, and its answer is kept back; one that answers later
- * itself is asked later.
+ * wait does its work at once, and its answer is kept back, with what the kernel does
+ * upon that; one that answers later itself is asked later.
  *
  * All requests of an operation wait equally long, so each has a queue of its own that
  * is in order by itself, and the next one due is the first of one of them.

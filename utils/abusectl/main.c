@@ -4,8 +4,10 @@
  */
 #include "cmd.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct cmd *const cmds[] = {
 	&cmd_setup, &cmd_info, &cmd_reset, &cmd_get, &cmd_put, &cmd_poll,
@@ -28,11 +30,27 @@ static bool is_help(const char *arg)
 	return !strcmp(arg, "--help") || !strcmp(arg, "-h");
 }
 
+/*
+ * What is opened must not become a standard stream that the caller has closed: messages
+ * would be written to a disk. What stands there instead fails as nothing does.
+ */
+static void occupy_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_CLOEXEC | (fcntl(0, F_GETFD) < 0 ? O_WRONLY : O_RDONLY));
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const struct cmd *cmd;
 	int ret;
 
+	occupy_streams();
 	if (argc < 2)
 		return misused("no verb given");
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {

@@ -149,6 +149,28 @@ static void pause_for(const struct nbd_conn *conn, int timeout)
 		nbd_silence(conn);
 }
 
+/*
+ * Requests that have waited for a connection may be of a set-up that is over, which the
+ * library is about to find out. This export may be another's disk by now. Without any
+ * that wait nobody is asked: to be polled means to be served.
+ */
+static bool is_orphaned(struct nbd_store *store)
+{
+	struct pollfd node = { .fd = store->fd };
+	bool waits, is_gone;
+
+	pthread_mutex_lock(&store->lock);
+	waits = store->waiting.first;
+	pthread_mutex_unlock(&store->lock);
+	is_gone = waits && poll(&node, 1, 0) > 0 && node.revents & (POLLERR | POLLHUP);
+	if (!is_gone)
+		return false;
+	pthread_mutex_lock(&store->lock);
+	store->is_over = true;
+	pthread_mutex_unlock(&store->lock);
+	return true;
+}
+
 /* Connected, and the device is as the export says? */
 static bool come_back(struct nbd_conn *conn)
 {
@@ -157,6 +179,10 @@ static bool come_back(struct nbd_conn *conn)
 
 	if (!nbd_conn_open(conn))
 		return false;
+	if (is_orphaned(conn->store)) {
+		nbd_conn_close(conn);
+		return false;
+	}
 	size = conn->export.size;
 	if (conn->index && !conn->export.can_multi_conn) {
 		snprintf(conn->why, sizeof(conn->why), "it takes one connection");

@@ -172,7 +172,8 @@ void nbd_issue_inbox(struct nbd_conn *conn)
 
 	while (conn->nr_free && !conn->last_call) {
 		pthread_mutex_lock(&store->lock);
-		req = nbd_list_pop(&conn->inbox);
+		/* What a thread that ends gives away is not sent by another one. */
+		req = store->is_over ? NULL : nbd_list_pop(&conn->inbox);
 		pthread_mutex_unlock(&store->lock);
 		if (!req)
 			return;

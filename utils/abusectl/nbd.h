@@ -91,7 +91,7 @@ struct nbd_store {
 	unsigned int next;		/* connection that gets a request */
 	unsigned int nr_open;
 	bool may_fan_out;		/* the first is open, and others may be, too */
-	bool is_over;			/* nothing more is answered */
+	bool is_over;			/* nothing more is sent, nor answered */
 	uint64_t dirt;			/* writes answered that may be in a cache */
 	uint64_t clean;			/* how many of them a flush has covered */
 	bool is_gone;			/* the server, as users were told */

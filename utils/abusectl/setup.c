@@ -380,6 +380,11 @@ int settings_refused(const struct settings *settings, unsigned int number, int e
 
 	switch (err) {
 	case EBUSY:
+		if (params->flags & ABUSE_PARAMS_SEALED && !settings->reconnect)
+			return failed(name, "is up, its disk is claimed (mounted, swap, md), "
+				      "or somebody else than root has it open ('fuser -v "
+				      "/dev/abuse%u' tells); 'abusectl reset %u' or close it "
+				      "first", number, number);
 		return failed(name, settings->reconnect ?
 			      "is in use: its disk is claimed (mounted, swap, md), or a "
 			      "value differs that cannot change while it is up" :

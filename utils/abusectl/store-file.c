@@ -44,16 +44,25 @@ int store_file_sync_name(const char *path)
 	return ret;
 }
 
-int store_file_create(const char *path, uint64_t size)
+bool store_file_is_unfinished(const struct target *target, int fd)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat st;
+
+	return !target->is_up && !fstat(fd, &st) && S_ISREG(st.st_mode) && !st.st_size;
+}
+
+int store_file_create(const char *path, uint64_t size, bool is_there)
+{
+	int flags = O_RDWR | O_CLOEXEC | (is_there ? 0 : O_CREAT | O_EXCL);
+	int fd = open(path, flags, 0600);
 
 	if (fd < 0)
 		return failed(path, "cannot be made: %s", strerror(errno)), -1;
 	if (ftruncate(fd, (off_t)size) || fsync(fd) || store_file_sync_name(path)) {
 		failed(path, "cannot be made %llu bytes long: %s",
 		       (unsigned long long)size, strerror(errno));
-		unlink(path);
+		if (!is_there)
+			unlink(path);
 		close(fd);
 		return -1;
 	}

@@ -66,7 +66,15 @@ static int change_range(int fd, int mode, uint64_t offset, uint64_t length)
 		ret = fallocate(fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)offset,
 				(off_t)length);
 	while (ret < 0 && errno == EINTR);
+	/* Part of a sector of a block device cannot be done, but written. */
+	if (ret < 0 && errno == EINVAL)
+		return -EOPNOTSUPP;
 	return ret < 0 ? -errno : 0;
+}
+
+int store_allocate(int fd, uint64_t offset, uint64_t length)
+{
+	return change_range(fd, 0, offset, length);
 }
 
 int store_punch(int fd, uint64_t offset, uint64_t length)
@@ -93,6 +101,17 @@ int store_clear(int fd, uint64_t offset, uint64_t length, bool unmap)
 	return ret;
 }
 
+/* A signal that ends waits may come meanwhile, and says nothing of the bytes. */
+static int sync_data(int fd)
+{
+	int ret;
+
+	do
+		ret = fdatasync(fd);
+	while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : 0;
+}
+
 /*
  * The kernel reports a failed write-back once, then forgets it. Threads flush
  * one at a time, and after a failure all fail: an answer "durable" would be a
@@ -103,8 +122,8 @@ int store_sync(struct store *store)
 	int ret;
 
 	pthread_mutex_lock(&store->flushing);
-	if (!store->flush_error && fdatasync(store->fd))
-		store->flush_error = -errno;
+	if (!store->flush_error)
+		store->flush_error = sync_data(store->fd);
 	ret = store->flush_error;
 	pthread_mutex_unlock(&store->flushing);
 	return ret;

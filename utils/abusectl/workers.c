@@ -5,6 +5,7 @@
  * finds words for how it ended.
  */
 #include "backend.h"
+#include "background.h"
 #include "cmd.h"
 #include "notify.h"
 #include "parse.h"
@@ -28,6 +29,7 @@ struct team {
 	struct abuse_server *srv;
 	sem_t opened;			/* srv is there, or will not be */
 	bool is_stopping;
+	bool is_over;
 	sigset_t signals;
 	pthread_t attendant;
 };
@@ -61,8 +63,12 @@ static void *attend(void *arg)
 
 	while (sem_wait(&team->opened))
 		;
-	while ((sig = sigwaitinfo(&team->signals, NULL)) != OVER) {
-		if (sig < 0 || !team->srv)
+	for (;;) {
+		sig = sigwaitinfo(&team->signals, NULL);
+		/* Anyone may send it. */
+		if (sig == OVER && __atomic_load_n(&team->is_over, __ATOMIC_ACQUIRE))
+			break;
+		if (sig < 0 || sig == OVER || !team->srv)
 			continue;
 		if (sig == SIGUSR1) {
 			print_counts(team);
@@ -100,6 +106,7 @@ static int start_attendant(struct team *team)
 
 static void dismiss_attendant(struct team *team)
 {
+	__atomic_store_n(&team->is_over, true, __ATOMIC_RELEASE);
 	pthread_kill(team->attendant, OVER);
 	pthread_join(team->attendant, NULL);
 	sem_destroy(&team->opened);
@@ -135,6 +142,7 @@ static void announce(const struct team *team)
 	notify_ready(text);
 	if (serving->verbose)
 		print_counts(team);
+	background_ready();
 }
 
 /* What @err, which ended the server, means. */
@@ -193,27 +201,27 @@ static bool may_redirect(const struct serving *serving)
 {
 	struct abuse_params params;
 
-	return serving->redirect && serving->backend->redirect &&
-	       !abuse_ctl_get_params(serving->fd, &params) &&
+	return serving->redirect && !abuse_ctl_get_params(serving->fd, &params) &&
 	       params.features & ABUSE_F_WRITE_CACHE;
 }
 
-/* As flags say; a file that the kernel must not use, or cannot, is read and written here. */
+/* As flags say; a store that the kernel must not use, or cannot, is read and written here. */
 static int try_open(struct team *team, struct abuse_config *config)
 {
 	const struct serving *serving = team->serving;
 	const struct backend *backend = serving->backend;
-	bool redirects = may_redirect(serving);
+	bool is_direct = backend->direct &&
+			 (!backend->redirects || may_redirect(serving));
 	uint32_t flags = backend->server_flags;
 	int ret;
 
 	if (!serving->spin)
 		flags |= ABUSE_SERVER_NO_SPIN;
 	config->flags = flags;
-	if (redirects)
-		config->flags |= backend->redirect_flags;
+	if (is_direct)
+		config->flags |= backend->direct_flags;
 	ret = abuse_server_open(&team->srv, config);
-	if (ret < 0 || !redirects || !backend->redirect(serving->store, team->srv))
+	if (ret < 0 || !is_direct || !backend->direct(serving->store, team->srv))
 		return ret;
 	abuse_server_free(team->srv);
 	team->srv = NULL;
@@ -235,14 +243,12 @@ static int open_server(struct team *team, const struct abuse_ops *ops)
 	};
 	int ret = try_open(team, &config);
 
-	if (!ret && serving->backend->opened)
-		serving->backend->opened(serving->store, team->srv);
 	sem_post(&team->opened);
 	return ret < 0 ? device_failed(serving->number, "prepare to serve", -ret) :
 			 EXIT_OK;
 }
 
-/* Who cannot be answered now is left to the next server. */
+/* Who cannot be answered now is left to the next server; no delay is waited for. */
 static int await_end(const struct team *team)
 {
 	const struct serving *serving = team->serving;
@@ -250,13 +256,16 @@ static int await_end(const struct team *team)
 	unsigned int steps = 0;
 	int ret;
 
-	while ((ret = abuse_server_wait(team->srv, STEP)) == -ETIMEDOUT)
-		if (backend->is_stuck &&
-		    (backend->is_stuck(serving->store) || ++steps == MAX_STEPS)) {
-			note(device_name(serving->number), "what was not answered is left "
-			     "to the next server");
-			return 0;
-		}
+	while ((ret = abuse_server_wait(team->srv, STEP)) == -ETIMEDOUT) {
+		inject_hasten();
+		if (!backend->is_stuck ||
+		    (!backend->is_stuck(serving->store) && ++steps < MAX_STEPS))
+			continue;
+		note(device_name(serving->number), "what was not answered is left to the "
+		     "next server");
+		/* Unasked, it ended by an error that is told only when all threads have. */
+		return __atomic_load_n(&team->is_stopping, __ATOMIC_ACQUIRE) ? 0 : -EIO;
+	}
 	return ret;
 }
 

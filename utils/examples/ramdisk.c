@@ -18,15 +18,15 @@ static int ram_pread(struct abuse_req *req)
 
 static int ram_pwrite(struct abuse_req *req)
 {
-	memcpy((char *)req->arg + req->offset, req->data, req->length);
-	return 0;
+	return abuse_req_store(req, (char *)req->arg + req->offset);
 }
 
 int main(int argc, char **argv)
 {
 	struct abuse_ops ops = { .pread = ram_pread, .pwrite = ram_pwrite };
 	struct abuse_params params = { .capacity = 64 << 20 };
-	struct abuse_config config = { .ops = &ops, .params = &params, .device = argv[1] };
+	struct abuse_config config = { .ops = &ops, .params = &params, .device = argv[1],
+		.flags = ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA };
 	struct abuse_server *srv;
 	int fd = argc < 3 ? -1 : open(argv[2], O_RDWR | O_CREAT, 0600), ret;
 

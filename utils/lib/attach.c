@@ -93,6 +93,8 @@ static int set_up(struct abuse_server *srv)
 static bool is_as_wanted(const struct abuse_params *wanted,
 			 const struct abuse_params *now)
 {
+	static const unsigned char none[sizeof(wanted->uuid)];
+
 #define DIFFERS(field)	(wanted->field && wanted->field != now->field)
 	return !((wanted->flags ^ now->flags) & ABUSE_PARAMS_READ_ONLY) &&
 	       !(wanted->flags & ~now->flags) &&
@@ -101,6 +103,10 @@ static bool is_as_wanted(const struct abuse_params *wanted,
 	       !DIFFERS(io_min) && !DIFFERS(io_opt) && !DIFFERS(max_request) &&
 	       !DIFFERS(chunk) && !DIFFERS(max_discard) &&
 	       !DIFFERS(max_write_zeroes) && !DIFFERS(discard_granularity) &&
+	       (!memcmp(wanted->uuid, none, sizeof(none)) ||
+		!memcmp(wanted->uuid, now->uuid, sizeof(none))) &&
+	       (!(wanted->flags & ABUSE_PARAMS_SEALED) ||
+		wanted->seal_uid == now->seal_uid) &&
 	       (!*wanted->name || !strncmp(wanted->name, now->name, ABUSE_NAME_LEN));
 #undef DIFFERS
 }

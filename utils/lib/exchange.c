@@ -5,6 +5,18 @@
  */
 #include "internal.h"
 
+/* It was counted as done. */
+static void count_refused(struct abuse_counts *counts, const struct slot *slot)
+{
+	if (slot->req.op == ABUSE_OP_READ)
+		count(&counts->read_bytes, -slot->req.length);
+	else if (slot->req.op == ABUSE_OP_WRITE)
+		count(&counts->written_bytes, -slot->req.length);
+	if (slot->marks & IS_REDIRECTED)
+		count(&counts->redirected, (uint64_t)-1);
+	count(&counts->errors, 1);
+}
+
 /* What was refused but is still held is answered again, as an error. */
 static void clear_refused(struct queue *queue)
 {
@@ -20,6 +32,8 @@ static void clear_refused(struct queue *queue)
 			queue_free_slot(queue, slot);
 			continue;
 		}
+		if (!to->result)
+			count_refused(&queue->counts, slot);
 		queue->replied[nr] = slot;
 		queue->replies[nr++] = (struct abuse_reply) {
 			.id = to->id, .result = EIO,

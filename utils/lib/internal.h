@@ -62,7 +62,7 @@ struct slot {
 	uint64_t id;
 	struct segment *segment;	/* where req.data is, or NULL */
 	struct slot *followers;		/* answered with it: they share its flush */
-	uint64_t target;		/* of a redirect */
+	uint64_t target;		/* of a redirect: where in the file; or place of its bytes */
 	uint32_t file;
 	unsigned int marks;		/* what is not the rule; see below */
 	int state;			/* [any] SLOT_* */
@@ -72,6 +72,7 @@ struct slot {
 #define IS_REDIRECTED	1
 #define IS_FLUSHING	2		/* its callback runs, or ran, for its flush */
 #define IS_SPOILED	4		/* it was answered in two ways */
+#define IS_STORED	8		/* by the kernel, with the reply */
 
 /* First in, first out. */
 struct list {
@@ -132,8 +133,9 @@ struct queue {
 	bool is_asleep;			/* [any] ring when there is something done */
 	bool is_rung;			/* [any] */
 	int bell;			/* eventfd */
-	int epoll;			/* of bell and, unless full, the control node */
-	bool is_watching;		/* the control node */
+	int epoll;			/* of bell and the control node */
+	bool is_known;			/* the control node, to epoll */
+	bool is_watching;		/* and for requests, too: not if full */
 	bool is_dispatching;		/* [any] */
 	bool is_polled;			/* [any] the program has epoll */
 
@@ -196,7 +198,8 @@ void queue_destroy(struct queue *queue);
 /*
  * turn.c: a turn answers, fetches up to the room there is, and runs callbacks. It
  * waits only if @wait says so and nothing is left with a callback. 1: turn again at
- * once; 0: nothing to do; -ESHUTDOWN: stopped, nothing is held; -errno.
+ * once; 0: nothing to do; -ESHUTDOWN: stopped, nothing is held; -errno, also when
+ * another thread of the server had found the device reset or removed.
  */
 int queue_turn(struct queue *queue, int64_t wait);
 
@@ -225,6 +228,12 @@ void queue_run(struct queue *queue, struct slot *slot);
 void queue_settle(struct queue *queue, struct slot *slot, int result);
 int queue_flush_late(struct queue *queue);
 
+static inline void reply_stored(struct abuse_reply *reply, const struct slot *slot)
+{
+	reply->flags = ABUSE_REPLY_STORE;
+	reply->address = slot->target;
+}
+
 /* reply.c */
 void queue_reply(struct queue *queue, struct slot *slot, int result);
 
@@ -235,7 +244,10 @@ void queue_ring(struct queue *queue);
 void queue_wake(struct queue *queue);
 void queue_rise(struct queue *queue);
 void queue_lie_down(struct queue *queue);
-void queue_sleep(struct queue *queue);
+
+/* 0, or the error that every call gets from now on, since the device is no longer ours. */
+int queue_sleep(struct queue *queue);
+int queue_is_orphaned(const struct queue *queue);
 
 /* Who does that may answer it. */
 static inline bool slot_claim(struct slot *slot)

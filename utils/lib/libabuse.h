@@ -166,11 +166,13 @@ struct abuse_req {
  * zero) or 0 (flush).
  *
  * pwrite has stored its bytes, where every other server of the device would read
- * them, before it answers. flush makes durable whatever any server answered
- * before; it is called for FLUSH, after a pwrite or zero with ABUSE_REQ_FUA and, on
- * a device without a write cache, after every one, and these are answered when it
- * has. One call may be for many: @req is one of them. With ABUSE_SERVER_FUA pwrite
- * and zero do that themselves: ABUSE_REQ_FUA in @req->flags says when.
+ * them, before it answers, or has the kernel do so with the answer.
+ *
+ * flush makes durable whatever any server answered before; it is called for FLUSH,
+ * after a pwrite or zero with ABUSE_REQ_FUA and, on a device without a write cache,
+ * after every one, and these are answered when it has. One call may be for many: @req
+ * is one of them. With ABUSE_SERVER_FUA pwrite and zero do that themselves:
+ * ABUSE_REQ_FUA in @req->flags says when.
  *
  * zero must not deallocate if ABUSE_REQ_NOUNMAP is in @req->flags.
  */
@@ -218,6 +220,27 @@ int abuse_req_done(struct abuse_req *req, int result);
 int abuse_req_point(struct abuse_req *req, const void *bytes);
 
 /*
+ * abuse_req_store() - have the kernel put a WRITE's bytes in their place
+ * @place: room for @req->length bytes; it stays the caller's
+ *
+ * In place of copying @req->data, which need not be there (ABUSE_SERVER_NO_WRITE_DATA).
+ * Takes effect when the request is answered 0, and the writer hears of it when all
+ * bytes are there; for whoever may answer the request, from any thread.
+ *
+ * When they come is not told, so @place stays mapped until abuse_server_free(), as for
+ * abuse_req_point(), and where every other server would read it: shared memory, or a
+ * mapped file. If some of it is not there, that request fails with EIO, part of
+ * its bytes stored, and no signal is raised.
+ *
+ * -EOPNOTSUPP: it is no WRITE, or has ABUSE_REQ_FUA, since nothing can be flushed before
+ * the bytes are there, or this kernel cannot: copy @req->data yourself. All WRITEs have it
+ * on a device without a write cache if there is a flush or ABUSE_SERVER_FUA: a mapped file
+ * that is to be durable is set up with ABUSE_F_WRITE_CACHE and without ABUSE_F_FUA, which
+ * params.features then says. -EINVAL: @place is NULL. -EALREADY: it was answered before.
+ */
+int abuse_req_store(struct abuse_req *req, void *place);
+
+/*
  * abuse_req_redirect() - have the kernel do a request, on a registered file
  * @file: what abuse_server_add_file() returned
  * @offset: bytes; ignored for FLUSH
@@ -236,7 +259,7 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 #define ABUSE_SERVER_ADD	(1U << 0)  /* add the device if there is none */
 #define ABUSE_SERVER_FUA	(1U << 1)  /* pwrite and zero heed ABUSE_REQ_FUA */
 #define ABUSE_SERVER_NO_READ_DATA  (1U << 2)  /* pread points, redirects or gives zeroes */
-#define ABUSE_SERVER_NO_WRITE_DATA (1U << 3)  /* pwrite needs no bytes */
+#define ABUSE_SERVER_NO_WRITE_DATA (1U << 3)  /* pwrite looks at no bytes */
 #define ABUSE_SERVER_NO_LOCK	(1U << 4)  /* leave memory unlocked */
 #define ABUSE_SERVER_NO_SPIN	(1U << 5)  /* sleep at once, whatever spin says */
 
@@ -254,7 +277,8 @@ struct abuse_config {
 	uint32_t flags;			/* ABUSE_SERVER_* */
 	/*
 	 * How to set the device up if it is empty; without features, they are what
-	 * ops can. If it is up, what is given here must be so. NULL: it must be up.
+	 * ops can. If it is up, what is given here must be so, but for queue_limit
+	 * and timeout, which may change. NULL: it must be up.
 	 */
 	const struct abuse_params *params;
 	unsigned int threads;		/* or event loops; default 1, at most 64 */
@@ -349,8 +373,9 @@ void abuse_server_stop(struct abuse_server *srv);
  * @timeout: nanoseconds after a stop, or an error, to wait for answers; -1 = for ever
  *
  * 0: it was stopped and nothing is held; -ENXIO: the device was reset; -ENODEV:
- * removed; -ETIMEDOUT: some callback has not answered: call again or free.
- * -EINVAL: never started. -EDEADLK: called by a callback. By one thread at a time.
+ * removed, and answers still to come are not waited for; -ETIMEDOUT: some callback
+ * has not answered: call again or free. -EINVAL: never started. -EDEADLK: called by
+ * a callback. By one thread at a time.
  */
 int abuse_server_wait(struct abuse_server *srv, int64_t timeout);
 

@@ -58,6 +58,8 @@ void queue_reply(struct queue *queue, struct slot *slot, int result)
 		to->flags = ABUSE_REPLY_REDIRECT;
 		to->address = slot->target;
 		to->file = slot->file;
+	} else if (slot->marks & IS_STORED) {
+		reply_stored(to, slot);
 	} else if (slot->req.op == ABUSE_OP_READ) {
 		to->address = (uintptr_t)slot->req.data;
 	}

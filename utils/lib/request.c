@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * What a callback may do with its request, from whichever thread: answer it later, say
- * where its bytes are, or have the kernel do it. The slot goes back to its queue over a stack that takes
- * no lock; turn.c takes it from there. Allocates nothing, makes no exchange.
+ * where its bytes are or go, or have the kernel do it. The slot goes back to its queue over
+ * a stack that takes no lock; turn.c takes it from there. Allocates nothing, makes no
+ * exchange.
  */
 #include "internal.h"
 
@@ -50,6 +51,23 @@ int abuse_req_point(struct abuse_req *req, const void *bytes)
 	return 0;
 }
 
+int abuse_req_store(struct abuse_req *req, void *place)
+{
+	struct slot *slot = slot_of(req);
+
+	if (LOAD(slot->state) != SLOT_BEGUN)
+		return -EALREADY;
+	/* A flush would come before the bytes do. */
+	if (req->op != ABUSE_OP_WRITE || req->flags & ABUSE_REQ_FUA ||
+	    !(slot->queue->srv->params.all_features & ABUSE_F_STORE))
+		return -EOPNOTSUPP;
+	if (!place)
+		return -EINVAL;
+	slot->marks = IS_STORED;
+	slot->target = (uintptr_t)place;
+	return 0;
+}
+
 int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset)
 {
 	struct slot *slot = slot_of(req);
@@ -61,6 +79,7 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 	/* A write that waits for its flush has been done already. */
 	if (slot->marks & IS_FLUSHING && req->op != ABUSE_OP_FLUSH)
 		return -EOPNOTSUPP;
+	slot->marks &= ~(unsigned int)IS_STORED;
 	slot->marks |= IS_REDIRECTED;
 	slot->file = file;
 	slot->target = req->op == ABUSE_OP_FLUSH ? 0 : offset;

@@ -10,7 +10,7 @@ static inline bool is_plain(const struct slot *slot, int result)
 {
 	const struct abuse_req *req = &slot->req;
 
-	if (slot->marks)
+	if (slot->marks & ~(unsigned int)IS_STORED)
 		return false;
 	if (req->op == ABUSE_OP_READ)
 		return result == ABUSE_ZEROES || (!result && req->data);
@@ -25,6 +25,8 @@ static inline void reply_plain(struct queue *queue, struct slot *slot, int resul
 	queue->replied[queue->nr_replies++] = slot;
 	*to = (struct abuse_reply) { .id = slot->id };
 	if (slot->req.op == ABUSE_OP_WRITE) {
+		if (slot->marks)
+			reply_stored(to, slot);
 		count(&counts->ops[ABUSE_OP_WRITE], 1);
 		count(&counts->written_bytes, slot->req.length);
 		return;

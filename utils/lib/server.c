@@ -23,6 +23,7 @@
 #define DEFAULT_SPIN	20000		/* nanoseconds: about what a sleep costs */
 #define MAX_TURNS	16		/* in a dispatch, before others have theirs */
 #define NSEC_PER_SEC	1000000000LL
+#define LONGEST		((1LL << 29) * NSEC_PER_SEC)	/* any longer is for ever */
 
 #define ALL_FLAGS (ABUSE_SERVER_ADD | ABUSE_SERVER_FUA | ABUSE_SERVER_NO_READ_DATA | \
 		   ABUSE_SERVER_NO_WRITE_DATA | ABUSE_SERVER_NO_LOCK | \
@@ -90,7 +91,8 @@ static int prepare(struct abuse_server *srv)
 	ret = plan_buffer(srv);
 	if (ret < 0)
 		return ret;
-	if (!(srv->params.features & ABUSE_F_WRITE_CACHE))
+	if (!(srv->params.features & ABUSE_F_WRITE_CACHE) &&
+	    (srv->ops.flush || srv->config.flags & ABUSE_SERVER_FUA))
 		srv->always = ABUSE_REQ_FUA;
 	for (; srv->nr_queues < srv->config.threads; srv->nr_queues++) {
 		ret = queue_init(&srv->queues[srv->nr_queues], srv);
@@ -211,7 +213,7 @@ static void *thread_main(void *arg)
 	do {
 		ret = queue_turn(queue, -1);
 		if (!ret && queue->nr_async)
-			queue_sleep(queue);
+			ret = queue_sleep(queue);
 	} while (ret >= 0);
 	end(queue->srv, ret);
 	return NULL;
@@ -337,6 +339,8 @@ int abuse_server_wait(struct abuse_server *srv, int64_t timeout)
 		return -EDEADLK;
 	while (!LOAD(srv->is_stopped))
 		sem_wait(&srv->ending);
+	if (timeout > LONGEST)
+		timeout = -1;
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	if (timeout > 0)
 		add_time(&deadline, timeout);
@@ -389,6 +393,9 @@ static int dispatch(struct queue *queue)
 	while (ret > 0 && ++turns < MAX_TURNS);
 	if (ret > 0)
 		queue_ring(queue);
+	/* A turn that asks for no request is not told. */
+	if (!ret && (queue->is_full || LOAD(queue->srv->is_stopped)))
+		ret = queue_is_orphaned(queue);
 	queue_lie_down(queue);
 	return ret < 0 ? ret : 0;
 }

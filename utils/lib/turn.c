@@ -5,8 +5,8 @@
  * by its callback (run.c) as soon as there is memory for it (buffer.c). One thread per
  * queue, no lock, no allocation on the way.
  *
- * A WRITE is answered only after the callback has stored it, so a server may be
- * killed at any instant: what it did not answer, another is handed again.
+ * A WRITE is over only when the callback has stored it, or the kernel does, so a server
+ * may be killed at any instant: what it did not answer, another is handed again.
  */
 #include "internal.h"
 
@@ -145,10 +145,21 @@ static inline bool is_ended(const struct queue *queue)
 		(LOAD(srv->is_abandoned) && !queue->nr_replies));
 }
 
+/* Reset or removed, as a thread has found: what is held is nobody's any more. */
+static inline int is_orphaned(const struct queue *queue)
+{
+	int err = LOAD(queue->srv->error);
+
+	return err == -ENXIO || err == -ENODEV || err == -EPERM ? err : 0;
+}
+
 int queue_turn(struct queue *queue, int64_t wait)
 {
 	int ret;
 
+	ret = is_orphaned(queue);
+	if (ret < 0)
+		return ret;
 	if (is_behind(queue)) {
 		ret = catch_up(queue);
 		if (ret < 0)

@@ -10,15 +10,16 @@
  */
 #include "internal.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static int watch(const struct queue *queue, int fd)
+static int watch(const struct queue *queue, int how, int fd, uint32_t events)
 {
-	struct epoll_event event = { .events = EPOLLIN };
+	struct epoll_event event = { .events = events, .data.fd = fd };
 
-	return epoll_ctl(queue->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+	return epoll_ctl(queue->epoll, how, fd, &event) ? -errno : 0;
 }
 
 int queue_open_bell(struct queue *queue)
@@ -27,7 +28,8 @@ int queue_open_bell(struct queue *queue)
 	if (queue->bell < 0)
 		return -errno;
 	queue->epoll = epoll_create1(EPOLL_CLOEXEC);
-	return queue->epoll < 0 ? -errno : watch(queue, queue->bell);
+	return queue->epoll < 0 ? -errno :
+				   watch(queue, EPOLL_CTL_ADD, queue->bell, EPOLLIN);
 }
 
 void queue_close_bell(struct queue *queue)
@@ -55,21 +57,44 @@ void queue_wake(struct queue *queue)
 		queue_ring(queue);
 }
 
-/* A full queue must not be told of what it cannot take. */
+/*
+ * A full queue must not be told of what it cannot take, but that its set-up is over:
+ * that comes unasked.
+ */
 static void watch_control(struct queue *queue)
 {
 	bool wanted = !queue->is_full && !LOAD(queue->srv->is_stopped);
-	int fd = queue->srv->fd;
 
-	if (wanted == queue->is_watching)
+	if (queue->is_known && wanted == queue->is_watching)
 		return;
-	if (wanted && watch(queue, fd)) {
+	if (watch(queue, queue->is_known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, queue->srv->fd,
+		  wanted ? EPOLLIN : 0)) {
 		queue_ring(queue);	/* out of memory: try again */
 		return;
 	}
-	if (!wanted)
-		epoll_ctl(queue->epoll, EPOLL_CTL_DEL, fd, NULL);
+	queue->is_known = true;
 	queue->is_watching = wanted;
+}
+
+/* What @events of the control node say of the device: 0, or that it is not ours any more. */
+static int judge_events(const struct queue *queue, uint32_t events)
+{
+	struct abuse_params params;
+	int ret;
+
+	if (!(events & (EPOLLERR | EPOLLHUP)))
+		return 0;
+	if (events & EPOLLHUP)
+		return -ENODEV;
+	ret = abuse_ctl_get_params(queue->srv->fd, &params);
+	return ret < 0 ? ret : -ENXIO;
+}
+
+int queue_is_orphaned(const struct queue *queue)
+{
+	struct pollfd node = { .fd = queue->srv->fd };
+
+	return poll(&node, 1, 0) <= 0 ? 0 : judge_events(queue, (uint32_t)node.revents);
 }
 
 void queue_lie_down(struct queue *queue)
@@ -93,12 +118,15 @@ void queue_rise(struct queue *queue)
 	(void)ret;
 }
 
-void queue_sleep(struct queue *queue)
+int queue_sleep(struct queue *queue)
 {
 	struct epoll_event event;
+	int nr;
 
 	queue_lie_down(queue);
 	/* Interrupted or not: there is a turn to take. */
-	epoll_wait(queue->epoll, &event, 1, -1);
+	nr = epoll_wait(queue->epoll, &event, 1, -1);
 	queue_rise(queue);
+	return nr == 1 && event.data.fd == queue->srv->fd ?
+	       judge_events(queue, event.events) : 0;
 }

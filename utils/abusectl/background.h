@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * "server --fork": the caller has its shell back when the disk is served, by a process
+ * of another session.
+ */
+#ifndef ABUSECTL_BACKGROUND_H
+#define ABUSECTL_BACKGROUND_H
+
+#include <stdbool.h>
+
+/*
+ * Forks; no other thread may run, and nothing be open yet. EXIT_OK with *is_child true: go
+ * on and serve. Else this is the caller, and what is returned is to be its exit status:
+ * EXIT_OK once the child has called background_ready(), or the child's.
+ */
+int background_begin(bool *is_child);
+
+/*
+ * This process serves. If it is such a child, it leaves its caller's session and standard
+ * streams, and tells it so.
+ */
+void background_ready(void);
+
+#endif /* ABUSECTL_BACKGROUND_H */
