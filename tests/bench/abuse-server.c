@@ -5,7 +5,8 @@
  * for each of -t threads, serves it, and removes it upon SIGTERM.
  *
  * READs are answered from a buffer, as ublk does, which the kernel copies for the
- * null store too. -d: null answers "zeroes", mem answers with its own memory.
+ * null store too. -d: null answers "zeroes", mem has the kernel copy from and to its own
+ * memory, and no payload is fetched.
  */
 #include "server.h"
 
@@ -21,7 +22,10 @@ static void answer(const struct abuse_request *req, struct abuse_reply *reply,
 	uint64_t offset = req->sector << SECTOR_SHIFT;
 
 	*reply = (struct abuse_reply){ .id = req->id };
-	if (req->op == ABUSE_OP_WRITE) {
+	if (req->op == ABUSE_OP_WRITE && srv.variant && srv.store == STORE_MEM) {
+		reply->flags = ABUSE_REPLY_STORE;
+		reply->address = (uintptr_t)(srv.bytes + offset);
+	} else if (req->op == ABUSE_OP_WRITE) {
 		reply->result = store_write(&srv, payload + req->offset, offset, req->length);
 	} else if (req->op == ABUSE_OP_READ) {
 		if (srv.variant && srv.store == STORE_NULL) {
@@ -61,8 +65,7 @@ static void *serve(void *arg)
 	(void)arg;
 	if (fd < 0)
 		die("%s", node);
-	/* The kernel copies nothing that null would not look at. */
-	if (srv.store == STORE_NULL && srv.variant)
+	if (srv.store != STORE_FILE && srv.variant)
 		x.buffer_size = 0;
 	for (;;) {
 		if (ioctl(fd, ABUSE_EXCHANGE, &x)) {
