@@ -119,7 +119,7 @@ static struct cow *cow_server(uint64_t size, bool redirects)
 	if (backend_cow.open(&target, args, &store))
 		return NULL;
 	if (redirects)
-		backend_cow.redirect(store, NULL);
+		backend_cow.direct(store, NULL);
 	return store;
 }
 

@@ -98,19 +98,35 @@ static bool fake_is_there(uint64_t address, uint64_t length)
 	return process_vm_readv(getpid(), to, 2, from, 2, 0) == 2;
 }
 
+/* A payload comes where the reply says, or is not allowed there. */
+static bool fake_store(uint64_t address, uint64_t length, uint64_t id)
+{
+	struct iovec from[] = { { &id, sizeof(id) }, { &id, sizeof(id) } };
+	struct iovec to[] = {
+		{ (void *)(uintptr_t)address, sizeof(id) },
+		{ (void *)(uintptr_t)(address + length - sizeof(id)), sizeof(id) },
+	};
+
+	return process_vm_writev(getpid(), from, 2, to, 2, 0) == 2 * sizeof(id);
+}
+
 static void fake_take(struct abuse_reply *reply)
 {
 	struct fake_request *req = &fake.requests[reply->id];
-	bool is_copied;
+	bool is_copied, is_stored = reply->flags & ABUSE_REPLY_STORE;
 
 	reply->status = 0;
 	if (!reply->id || reply->id > fake.nr || !req->held || req->answered) {
 		fake.lost++;
 		return;
 	}
-	is_copied = reply->address && !(reply->flags & ABUSE_REPLY_REDIRECT);
+	is_copied = reply->address && !reply->flags;
+	if (is_stored && (req->op != ABUSE_OP_WRITE || req->flags & ABUSE_REQ_FUA ||
+			  reply->result))
+		fake.lost++;
 	/* Some that carry data are refused: they must come again, as errors. */
 	if ((fake.refuses && reply->address && reply->id % 5 == 0) ||
+	    (is_stored && !fake_store(reply->address, req->length, reply->id)) ||
 	    (is_copied && !fake_is_there(reply->address, req->length))) {
 		reply->status = EFAULT;
 		req->refused = true;

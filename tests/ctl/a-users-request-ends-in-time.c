@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * On a user's device a request that nobody answers, queued or held, ends with EIO
- * after user_timeout, which the user cannot raise (EPERM) but may lower; a
- * device of the group's waits on.
+ * after user_timeout, which the user cannot raise (EPERM) but may lower, and all
+ * others at once until a server looks, or polls, or root lifts the time-out; a device
+ * of the group's waits on.
  */
 #include "abuse.h"
 
@@ -76,6 +77,7 @@ int main(void)
 	struct abuse_request q;
 	struct abuse_params p;
 	struct io *queued, *held, *groups;
+	struct pollfd poller;
 	double start, late;
 	int fd;
 
@@ -120,6 +122,25 @@ int main(void)
 	is(run_as(USER, user_by_2009, NULL), 0, "set up through SET_STATUS it is the same");
 	held = io_read(d, 0, 4096);
 	is(io_end(held), EIO, "an unanswered read");
+
+	/* A server that polls before it fetches, as those of 2009 do. */
+	close(fd);
+	fd = server_open(d);
+	is(io_end(io_read(d, 0, 4096)), EIO, "given up again");
+	poller = (struct pollfd){ .fd = fd, .events = POLLIN };
+	is(poll(&poller, 1, 0), 0, "a server polls");
+	held = io_read(d, 0, 4096);
+	is(poll(&poller, 1, 1000 * USER_TIMEOUT / 2), 1, "and hears of the next request");
+	is(io_end(held), EIO, "which it leaves unanswered");
+	is(io_end(io_read(d, 0, 4096)), EIO, "given up once more");
+	p = params_of(0);
+	p.timeout = -1;
+	is(set_params(fd, &p), 0, "root lifts the time-out");
+	is(fetch(fd, &q, 1, NULL, 0, NO_WAIT), 0, "a server looks");
+	held = io_read(d, 0, 4096);
+	q = fetch_one(fd, NULL, 0);
+	is(reply_with(fd, q.id, 0, ABUSE_REPLY_ZERO, NULL), 0, "and answers");
+	is(io_end(held), 0, "its read");
 
 	/* Root may give a user more time. */
 	p = params_of(0);

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A server whose memory never comes (userfaultfd) is stuck in the copy of a READ
- * reply, of a WRITE's payload or of PUT_BIO, by itself: meanwhile RESET and the time-out
+ * reply, of a WRITE's payload, of a STORE or of PUT_BIO, by itself: meanwhile RESET and the time-out
  * end the I/O, REMOVE says EBUSY and then works, closing returns, the process can be
  * killed, and what it had goes to another server. The late copy answers to nobody.
  */
-/* timeout: 120 */
+/* timeout: 150 */
 #include "recorder.h"
 #include <linux/userfaultfd.h>
 
 #define SIZE	(2 * MIB)
 
-enum kind { REPLY, PAYLOAD, PUT };
+enum kind { REPLY, PAYLOAD, STORE, PUT };
 enum event { RESETS, REMOVES, TIMES_OUT, CLOSES, KILLS };
-static const char *const kinds[] = { "READ reply", "WRITE payload", "PUT_BIO" };
+static const char *const kinds[] = { "READ reply", "WRITE payload", "STORE", "PUT_BIO" };
 static const char *const events[] = { "RESET", "REMOVE", "time-out", "close", "kill" };
 
 /* Shared by the test and the server process. */
@@ -75,6 +75,10 @@ static int get_stuck(void *arg)
 		n = fetch(fd, &q, 1, trap.memory, SIZE, NO_WAIT);
 		v->ret = n < 0 ? n : -2000 - n;
 		break;
+	case STORE:
+		q = fetch_one(fd, NULL, 0);
+		v->ret = reply_with(fd, q.id, 0, ABUSE_REPLY_STORE, trap.memory);
+		break;
 	case PUT:
 		get_bio_wait(fd, &bio);
 		bio_point(&bio, trap.memory);
@@ -107,7 +111,8 @@ static int victim_main(void *arg)
 		if (v->mend_it) {
 			trap_mend();
 			job_wait(&job, "the stuck call");
-			return 0;
+			/* Nor does a late STORE store anything. */
+			return v->kind == STORE && !bytes_are(trap.memory, SIZE, 0);
 		}
 		nap_ms(2);
 	}
@@ -147,7 +152,7 @@ static void mend(struct victim *v, pid_t pid, bool is_gone)
 {
 	v->mend_it = true;
 	is(child_wait(pid), 0, "the server goes on");
-	if (v->kind == REPLY)
+	if (v->kind == REPLY || v->kind == STORE)
 		is(v->ret, ESTALE, "its reply is stale");
 	else if (v->kind == PAYLOAD)
 		ok(v->ret == -2000 || v->ret == -ENXIO || (is_gone && v->ret == -ENODEV),
@@ -164,6 +169,7 @@ static void try(enum kind kind, enum event event)
 	struct abuse_request q;
 	struct job job;
 	struct io *io;
+	bool writes;
 	pid_t pid;
 
 	printf("# %s, %s\n", kinds[kind], events[event]);
@@ -172,8 +178,9 @@ static void try(enum kind kind, enum event event)
 	params = params_of(SIZE);
 	set_up_as(&v->d, &params);
 	other = server_open(&v->d);
-	io = io_prepare(&v->d, kind == PAYLOAD ? IO_WRITE : IO_READ, 8192, 4096);
-	pattern_fill(io->data, 4096, kind == PAYLOAD ? 7 : 0);
+	writes = kind == PAYLOAD || kind == STORE;
+	io = io_prepare(&v->d, writes ? IO_WRITE : IO_READ, 8192, 4096);
+	pattern_fill(io->data, 4096, writes ? 7 : 0);
 	pid = child_start(victim_main, v);
 	io_go_child(io);
 	need(wait_for(v->stuck), "the copy to be stuck");

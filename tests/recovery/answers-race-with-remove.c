@@ -45,7 +45,7 @@ int main(void)
 	int wrong = 0;
 
 	test_begin();
-	for (begin = now(); now() - begin < RACE_SECONDS; n++) {
+	for (begin = now(); now() - begin < race_seconds(); n++) {
 		struct race *r = race_new(device_new_depth(1, 16), true);
 		struct job job[2];
 

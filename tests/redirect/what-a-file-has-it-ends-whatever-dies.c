@@ -2,8 +2,8 @@
 /*
  * A request that a file has is ended by that file alone: neither its server's death nor
  * UNREGISTER nor a time-out nor DEVICE_FAILURE ends it; RESET and REMOVE wait for it, can
- * be killed meanwhile, and leave nothing half done. The file is another of our disks,
- * which answers when the test wants it to.
+ * be killed meanwhile, leave nothing half done, and keep no other device waiting. The
+ * file is another of our disks, which answers when the test wants it to.
  */
 /* timeout: 120 */
 #include "redirect.h"
@@ -37,6 +37,17 @@ static int reset_it(void *arg)
 
 	(void)arg;
 	return -reset(ctl);
+}
+
+/* By who gives it a name, for which all devices are looked at. */
+static int name_it(void *arg)
+{
+	struct abuse_params p = params_of(0);
+	int ctl = open(upper.node, O_RDWR | O_CLOEXEC);
+
+	(void)arg;
+	strcpy(p.name, "named");
+	return -set_params(ctl, &p);
 }
 
 static int remove_it(void *arg)
@@ -82,7 +93,7 @@ int main(void)
 	struct abuse_request q;
 	unsigned char *store;
 	struct io *io;
-	pid_t pid;
+	pid_t pid, namer;
 	int ctl, low;
 
 	test_begin();
@@ -108,10 +119,21 @@ int main(void)
 	is(reply(low, q.id, EIO, NULL), 0, "the file answers");
 	is(io_end(io), EIO, "the reader");
 
+	puts("# a RESET that waits holds up no other device");
+	io = stuck(IO_READ);
+	pid = child_start(reset_it, NULL);
+	ok(!wait_for_within(1, waitpid(pid, NULL, WNOHANG | WNOWAIT) > 0), "RESET waits");
+	namer = child_start(name_it, NULL);
+	ok(!wait_for_within(1, waitpid(namer, NULL, WNOHANG | WNOWAIT) > 0), "a set-up waits for it");
+	is(device_remove(device_new().number), 0, "another device comes and goes");
+	kill(namer, SIGKILL);
+	is(child_wait(namer), 256 + SIGKILL, "the set-up can be killed");
+	q = fetch_one(low, NULL, 0);
+	is(reply(low, q.id, EIO, NULL), 0, "the file answers");
+	is(child_wait(pid), 0, "RESET is done");
+	is(io_end(io), EIO, "the reader");
+
 	puts("# RESET, killed, then anew");
-	ctl = server_open(&upper);
-	is(reset(ctl), 0, "RESET");
-	close(ctl);
 	io = stuck(IO_READ);
 	ctl = server_open(&upper);
 	p.timeout = 100 * 1000000;

@@ -35,6 +35,10 @@ provider() {
 	lib*.so* | ld-linux*.so*)
 		file=$(ldconfig -p | awk -v name="${1%%(*}" '$1 == name && /x86-64/ { print $NF; exit }')
 		[ -n "$file" ] && readlink -f "$file" | /usr/lib/rpm/elfdeps --provides | grep -qxF "$1" && owner "$file" ;;
+	kernel-headers)
+		echo linux-libc-dev ;;
+	systemd-udev)
+		echo udev ;;
 	*)	echo "$1" ;;
 	esac
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A server that waits in exchange while the device is reset and set up anew gets
- * ENXIO, is handed none of the new disk's requests and can answer none; who made
- * the new set-up, or opens the node after it, serves.
+ * ENXIO, is handed none of the new disk's requests, can answer none and change
+ * nothing, and poll(2) tells it POLLERR; who made the new set-up, or opens the node
+ * after it, serves.
  */
 /* build: m32 */
 #include "abuse.h"
@@ -15,6 +16,14 @@ struct sleeper {
 	_Atomic pid_t tid;
 	_Atomic bool done;
 };
+
+/* What poll tells a server at once. */
+static int told(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) < 0 ? -errno : p.revents;
+}
 
 static void *sleeper_main(void *arg)
 {
@@ -35,7 +44,7 @@ int main(void)
 	struct device d;
 	struct io *io;
 	char *data = memory_new(4096);
-	int fd, odd = 0, served = 0;
+	int fd, odd = 0, served = 0, changed = 0, untold = 0;
 
 	test_begin();
 	d = device_new();
@@ -51,7 +60,12 @@ int main(void)
 		}
 		/* Both before any of them runs, as well as can be. */
 		p = params_of(1 * MIB);
-		odd += reset(fd) || set_params(fd, &p);
+		odd += reset(fd);
+		untold += told(s[0].fd) != POLLERR;
+		odd += set_params(fd, &p) != 0;
+		untold += told(s[0].fd) != POLLERR;
+		p = params_of(2 * MIB);
+		changed += set_params(s[0].fd, &p) != -ENXIO;
 		io = io_read(&d, 0, 4096);
 		for (int i = 0; i < SLEEPERS; i++) {
 			if (!wait_for(s[i].done) || s[i].ret != -ENXIO)
@@ -68,6 +82,8 @@ int main(void)
 		need(!reset(fd), "RESET");
 	}
 	is(odd, 0, "sleepers that were not told, or served the new disk");
+	is(untold, 0, "times that poll told nothing");
+	is(changed, 0, "changes to the new disk by who served the old one");
 	is(served, 20, "reads that the descriptor of the new set-up answered");
 	return done();
 }

@@ -4,7 +4,7 @@
  * from another thread, with memory for data and without; an error or zeroes go before
  * it. A pointer that leads nowhere costs its request an EIO and no other anything.
  */
-#include "fake.h"
+#include "later.h"
 
 #define NR	1995		/* the last of them leads nowhere, and nothing comes after it */
 
@@ -13,8 +13,6 @@ enum { GIVES_NOWHERE, FILLS_DATA, GIVES_LATER, FAILS, GIVES_ZEROES, REDIRECTS, G
 
 static char *store, *nowhere;
 static bool has_data;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct abuse_req *later;
 static unsigned int refused;
 
 static void fake_describe(uint64_t id, struct abuse_request *req)
@@ -47,11 +45,7 @@ static int do_pread(struct abuse_req *req)
 		fake_mark(req->data, req->length, fake_id(req));
 		return 0;
 	case GIVES_LATER:
-		pthread_mutex_lock(&lock);
-		req->priv[0] = later;
-		later = req;
-		pthread_mutex_unlock(&lock);
-		return ABUSE_ASYNC;
+		return later_leave(req);
 	case FAILS:
 		point(req, store);
 		return -ENODATA;
@@ -68,25 +62,9 @@ static int do_pread(struct abuse_req *req)
 	return 0;
 }
 
-static void *answer_later(void *arg)
+static void point_late(struct abuse_req *req)
 {
-	bool *is_over = arg;
-
-	while (!__atomic_load_n(is_over, __ATOMIC_SEQ_CST)) {
-		struct abuse_req *req, *next;
-
-		pthread_mutex_lock(&lock);
-		req = later;
-		later = NULL;
-		pthread_mutex_unlock(&lock);
-		for (; req; req = next) {
-			next = req->priv[0];
-			point(req, store);
-			abuse_req_done(req, 0);
-		}
-		poll(NULL, 0, 1);
-	}
-	return NULL;
+	point(req, store);
 }
 
 static void check(void)
@@ -139,42 +117,22 @@ static void serve(unsigned int depth, uint32_t flags)
 	static const struct abuse_ops ops = { .pread = do_pread };
 	struct abuse_config config = { .ops = &ops, .depth = depth, .flags = flags };
 	struct abuse_server *srv;
-	bool is_over = false;
-	pthread_t thread;
 
 	has_data = !(flags & ABUSE_SERVER_NO_READ_DATA);
 	refused = 0;
 	fake_begin(NR, 0);
 	fake.params.all_features |= ABUSE_F_REDIRECT;
-	config.fd = fake.node;
-	must(!abuse_server_open(&srv, &config), "a server of depth %u, %s data", depth,
-	     has_data ? "with" : "without");
-	must(!pthread_create(&thread, NULL, answer_later, &is_over), "another thread");
-	must(!abuse_server_start(srv), "it starts");
-	ok(fake_await(&fake.answered, NR), "all is answered");
-	abuse_server_stop(srv);
-	is(abuse_server_wait(srv, -1), 0, "it ends");
-	__atomic_store_n(&is_over, true, __ATOMIC_SEQ_CST);
-	pthread_join(thread, NULL);
+	srv = later_serve(&config, point_late);
 	check();
 	abuse_server_free(srv);
-}
-
-static char *map(int protection)
-{
-	char *at = mmap(NULL, (NR + 1) * 4096, protection,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	must(at != MAP_FAILED, "memory");
-	return at;
 }
 
 int main(void)
 {
 	unsigned int i;
 
-	store = map(PROT_READ | PROT_WRITE);
-	nowhere = map(PROT_NONE);
+	store = store_new(PROT_READ | PROT_WRITE);
+	nowhere = store_new(PROT_NONE);
 	for (i = 1; i <= NR; i++)
 		fake_mark(store + i * 4096, 4096, i);
 	must(!mprotect(store, (NR + 1) * 4096, PROT_READ), "the store is only read");

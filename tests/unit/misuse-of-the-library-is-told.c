@@ -116,6 +116,20 @@ static int points_when_done(struct abuse_req *req)
 	return ABUSE_ASYNC;
 }
 
+static int stores_nowhere(struct abuse_req *req)
+{
+	said = abuse_req_store(req, NULL);
+	return said;
+}
+
+static int stores(struct abuse_req *req)
+{
+	static char place[4096];
+
+	said = abuse_req_store(req, place);
+	return said;
+}
+
 /* The write itself is done; its flush is what this redirects. */
 static int redirects_flush(struct abuse_req *req)
 {
@@ -194,6 +208,9 @@ static void bad_answers(void)
 	costs_an_error("a flush that points", ABUSE_OP_FLUSH, points, 0);
 	is(said, -EOPNOTSUPP, "which is told");
 
+	costs_an_error("a store that this kernel cannot", ABUSE_OP_WRITE, stores, 0);
+	is(said, -EOPNOTSUPP, "which is told");
+
 	fake_begin(1, ABUSE_F_WRITE_CACHE);
 	serve_one(ABUSE_OP_READ, points_when_done, 0);
 	is(said, -EALREADY, "pointed after it was done");
@@ -233,6 +250,28 @@ static void redirect(void)
 	serve_one(ABUSE_OP_WRITE, redirects_flush, 0);
 	is(said, -EOPNOTSUPP, "that of a write not");
 	is(fake.requests[1].result, EIO, "so it is not durable");
+}
+
+static void serve_store(uint32_t of_op, int (*with)(struct abuse_req *), uint64_t features)
+{
+	fake_begin(1, features);
+	fake.params.all_features |= ABUSE_F_STORE;
+	serve_one(of_op, with, 0);
+}
+
+static void store(void)
+{
+	serve_store(ABUSE_OP_WRITE, stores, ABUSE_F_WRITE_CACHE);
+	is(fake.requests[1].reply_flags, ABUSE_REPLY_STORE, "the kernel is told to store");
+	serve_store(ABUSE_OP_WRITE, stores_nowhere, ABUSE_F_WRITE_CACHE);
+	is(said, -EINVAL, "a store in no place");
+	serve_store(ABUSE_OP_READ, stores, ABUSE_F_WRITE_CACHE);
+	is(said, -EOPNOTSUPP, "a store for a READ");
+
+	/* A flush would come too early. */
+	serve_store(ABUSE_OP_WRITE, stores, 0);
+	is(said, -EOPNOTSUPP, "a store without a write cache");
+	is(fake.requests[1].result, EIO, "what the callback says of it counts");
 }
 
 static void bad_config(void)
@@ -306,6 +345,27 @@ static void setting_up(void)
 	abuse_server_free(server);
 	params.capacity = 1 << 20;
 	is(abuse_server_open(&server, &config), -EBUSY, "up, of another size");
+	params.capacity = 0;
+
+	fake.params.uuid[3] = 7;
+	params.uuid[3] = 8;
+	is(abuse_server_open(&server, &config), -EBUSY, "up, of another uuid");
+	params.uuid[3] = 7;
+	must(!abuse_server_open(&server, &config), "up, of that uuid");
+	abuse_server_free(server);
+	params.flags = ABUSE_PARAMS_SEALED;
+	params.seal_uid = 33;
+	is(abuse_server_open(&server, &config), -EBUSY, "up, not sealed");
+	fake.params.flags = ABUSE_PARAMS_SEALED;
+	fake.params.seal_uid = 34;
+	is(abuse_server_open(&server, &config), -EBUSY, "up, sealed for another");
+	params.seal_uid = 34;
+	must(!abuse_server_open(&server, &config), "up, sealed for that user");
+	abuse_server_free(server);
+	params.queue_limit = 1;
+	params.timeout = 1;
+	must(!abuse_server_open(&server, &config), "limits that may change may differ");
+	abuse_server_free(server);
 }
 
 static void wrong_state(void)
@@ -355,25 +415,49 @@ static void device_goes(void)
 	abuse_server_free(server);
 }
 
-static void never_answered(void)
+static void *answer_later(void *arg)
 {
+	poll(NULL, 0, 200);
+	abuse_req_done(kept, -ENOSPC);
+	return arg;
+}
+
+/* A server one of whose callbacks keeps a request. */
+static void keep_one(void)
+{
+	kept = NULL;
 	fake_begin(1, 0);
 	open_server(ABUSE_OP_WRITE, keeps, 0);
 	must(!abuse_server_start(server), "start");
 	while (!__atomic_load_n(&kept, __ATOMIC_SEQ_CST))
 		sched_yield();
+}
+
+static void stop_while_kept(void)
+{
+	keep_one();
 	abuse_server_stop(server);
 	is(abuse_server_wait(server, 30000000), -ETIMEDOUT, "wait for what is not answered");
+}
+
+static void never_answered(void)
+{
+	pthread_t answerer;
+
+	stop_while_kept();
+	pthread_create(&answerer, NULL, answer_later, NULL);
+	is(abuse_server_wait(server, INT64_MAX), 0, "as long as can be: until it is answered");
+	pthread_join(answerer, NULL);
+	is(fake.requests[1].result, ENOSPC, "with that");
+	abuse_server_free(server);
+
+	stop_while_kept();
 	is(abuse_req_done(kept, -ENOSPC), 0, "answered after the stop");
 	is(abuse_server_wait(server, -1), 0, "now it ends");
 	is(fake.requests[1].result, ENOSPC, "and is answered");
 	abuse_server_free(server);
 
-	fake_begin(1, 0);
-	open_server(ABUSE_OP_WRITE, keeps, 0);
-	must(!abuse_server_start(server), "start");
-	while (!__atomic_load_n(&kept, __ATOMIC_SEQ_CST))
-		sched_yield();
+	keep_one();
 	abuse_server_free(server);
 	is(fake.answered, 0, "freed: what was never answered goes back");
 
@@ -400,6 +484,7 @@ int main(void)
 {
 	bad_answers();
 	redirect();
+	store();
 	bad_config();
 	spinning();
 	setting_up();
