@@ -23,6 +23,7 @@ writer() {
 	while [ ! -e "$stop" ]; do
 		n=$((n + 1))
 		dd if=/usr/bin/bash of="/mnt/file$((n % 20))" bs=64K conv=fsync status=none || return 1
+		sleep 0.5 # emulated processors have a compiler to run as well
 	done
 	echo "$n" >/run/written
 }
