@@ -14,7 +14,7 @@ SUITE	?=
 INSTALL	?= install
 export PREFIX LIBDIR DESTDIR
 
-# A source package has no tests, and names in other ways what it needs.
+# A source package has no guests, and names in other ways what it needs.
 need	:= $(or $(wildcard tests/vm/need),:)
 
 all: tools utils $(if $(KDIR),module)	## build abusectl, and with KDIR=/lib/modules/.../build the module

@@ -32,7 +32,7 @@ make_next_version() {
 	rm -rf "$next"
 	mkdir -p "$next"
 	(cd "$TESTS/.." && debian/sources | tr '\n' '\0' | xargs -0 cp -P --parents -t "$next")
-	ln -s "$TESTS" "$next/tests"
+	ln -s "$TESTS/vm" "$next/tests/vm"
 	sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$next_version\"/" "$next/module/dkms.conf"
 	sed -i "1s/(.*)/($next_version)/" "$next/debian/changelog"
 	"$next/debian/build" "$SUITE"
