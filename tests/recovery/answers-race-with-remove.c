@@ -3,6 +3,7 @@
  * Devices are added, served, reset and removed, by two callers at once, while servers
  * and writers are at work on them: REMOVE is EBUSY as long as the disk is open and
  * ENODEV for who comes second, every I/O ends, descriptors that stay open get ENODEV.
+ * Half of the devices have a time-out, whose timer runs when they go and would fire soon after.
  */
 /* timeout: 120 */
 #include "race.h"
@@ -47,9 +48,12 @@ int main(void)
 	test_begin();
 	for (begin = now(); now() - begin < race_seconds(); n++) {
 		struct race *r = race_new(device_new_depth(1, 16), true);
+		struct abuse_params p = params_of(RACE_SIZE);
 		struct job job[2];
 
-		set_up(&r->d, RACE_SIZE, 0);
+		if (n & 2)
+			p.timeout = 20 * MSEC;
+		set_up_as(&r->d, &p);
 		race_job(r, race_server_main, r);
 		race_job(r, race_bio_main, r);
 		race_writers(r);
