@@ -66,6 +66,9 @@
  *  6. lane->lock (spinlock, any context): what waits for workers. Taken with none
  *     of 4 and 5 held.
  *
+ * Taken with none of these, and none of them within: stack_lock (files.c, mutex), which
+ * of our disks lies on which.
+ *
  * Who changes what the path of a request asks for (state, capacity, lapsed) changes
  * it first and takes each queue's lock then: whoever comes later sees it.
  *
@@ -192,6 +195,8 @@ struct abuse_device {
 	struct abuse_redirect *redirects; /* [slot], from the first file on */
 	struct abuse_lane *lanes;	/* [queue], likewise */
 	struct workqueue_struct *redirect_wq;
+	struct list_head stacked;	/* its files that lie on a disk of ours */
+	struct list_head walk;		/* in a walk along those */
 
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;
@@ -217,7 +222,9 @@ struct abuse_server {
 struct abuse_target {
 	struct kref ref;
 	struct abuse_device *dev;
-	struct file *file;
+	struct file *file;		/* keeps below in being, too */
+	struct abuse_device *below;	/* whose disk it lies on; NULL: none of ours */
+	struct list_head node;		/* of dev->stacked, while it is registered */
 	const struct cred *cred;	/* the registrar's */
 	unsigned int block_mask;	/* direct I/O: alignment - 1 */
 };
@@ -547,6 +554,7 @@ int abuse_disk_create(struct abuse_device *dev);
 int abuse_disk_start(struct abuse_device *dev);
 void abuse_disk_stop(struct abuse_device *dev);
 void abuse_disk_destroy(struct abuse_device *dev);
+struct abuse_device *abuse_disk_device(const struct gendisk *disk);
 int abuse_disk_drop_partitions(struct abuse_device *dev);
 int abuse_disk_set_limits(struct abuse_device *dev,
 			  const struct abuse_params *params);

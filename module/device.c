@@ -65,6 +65,8 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 	init_waitqueue_head(&dev->poll_wait);
 	INIT_DELAYED_WORK(&dev->expire_work, abuse_expire);
 	INIT_WORK(&dev->ready_work, is_served_work);
+	INIT_LIST_HEAD(&dev->stacked);
+	INIT_LIST_HEAD(&dev->walk);
 	return dev;
 }
 

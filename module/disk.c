@@ -243,6 +243,12 @@ void abuse_disk_destroy(struct abuse_device *dev)
 	blk_mq_free_tag_set(&dev->tag_set);
 }
 
+/* NULL: it is no disk of ours. */
+struct abuse_device *abuse_disk_device(const struct gendisk *disk)
+{
+	return disk->fops == &abuse_disk_ops ? disk->private_data : NULL;
+}
+
 /* A change event with ABUSE_STATE= up, ready or empty, for udev and listeners. */
 void abuse_disk_event(struct abuse_device *dev, const char *state)
 {

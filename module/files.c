@@ -33,7 +33,6 @@ static struct block_device *bdev_of(struct file *file)
 static int check_file(const struct abuse_device *dev, struct file *file)
 {
 	struct inode *inode = real_inode(file);
-	struct block_device *bdev;
 
 	if (!(file->f_mode & (FMODE_READ | FMODE_WRITE)))
 		return -EBADF;
@@ -46,13 +45,87 @@ static int check_file(const struct abuse_device *dev, struct file *file)
 		return -EINVAL;
 	if (S_ISREG(inode->i_mode) && IS_SWAPFILE(inode))
 		return -ETXTBSY;
-	bdev = bdev_of(file);
-	if (bdev && bdev->bd_disk == dev->disk)
-		return -ELOOP;
 	/* What a file has no time-out ends, and who can write to one can hold it up. */
 	if (abuse_device_is_users(dev) && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	return 0;
+}
+
+/* ---- one disk on another ------------------------------------------------------- */
+
+/*
+ * Nothing ends what a file has, so that a request which comes back to its own disk by
+ * way of files would wait for itself, and RESET with it. Seen are disks of ours and what
+ * is on them; not what other drivers put between, nor file systems of several disks.
+ */
+static DEFINE_MUTEX(stack_lock);
+
+/* Is there a way down from one disk to the other? */
+static bool lies_on(struct abuse_device *from, const struct abuse_device *dev)
+{
+	const struct abuse_target *target;
+	struct abuse_device *at, *next;
+	bool found = false;
+	LIST_HEAD(seen);
+
+	lockdep_assert_held(&stack_lock);
+	list_add(&from->walk, &seen);
+	list_for_each_entry(at, &seen, walk) {
+		found |= at == dev;
+		list_for_each_entry(target, &at->stacked, node)
+			if (list_empty(&target->below->walk))
+				list_add_tail(&target->below->walk, &seen);
+	}
+	list_for_each_entry_safe(at, next, &seen, walk)
+		list_del_init(&at->walk);
+	return found;
+}
+
+static int stack(struct abuse_target *target)
+{
+	struct block_device *bdev = bdev_of(target->file);
+	struct abuse_device *below = bdev ? abuse_disk_device(bdev->bd_disk) :
+					    NULL;
+	int err = -ELOOP;
+
+	if (!below)
+		return 0;
+	mutex_lock(&stack_lock);
+	if (!lies_on(below, target->dev)) {
+		target->below = below;
+		list_add(&target->node, &target->dev->stacked);
+		err = 0;
+	}
+	mutex_unlock(&stack_lock);
+	return err;
+}
+
+/* What it was given before ends as it would have, and there is nothing new. */
+static void unstack(struct abuse_target *target)
+{
+	if (!target->below)
+		return;
+	mutex_lock(&stack_lock);
+	list_del(&target->node);
+	mutex_unlock(&stack_lock);
+}
+
+/* ---- one file ------------------------------------------------------------------ */
+
+static void target_free(struct kref *ref)
+{
+	struct abuse_target *target = container_of(ref, struct abuse_target,
+						   ref);
+
+	fput(target->file);
+	put_cred(target->cred);
+	abuse_device_put(target->dev);
+	kfree(target);
+}
+
+void abuse_target_put(struct abuse_target *target)
+{
+	kref_put(&target->ref, target_free);
 }
 
 /* What direct I/O must be aligned to, at least: bytes. */
@@ -86,27 +159,15 @@ static struct abuse_target *target_alloc(struct abuse_device *dev, int fd)
 	target->cred = get_current_cred();
 	target->dev = dev;
 	abuse_device_get(dev);
-	return target;
+	err = stack(target);
+	if (!err)
+		return target;
+	abuse_target_put(target);
+	return ERR_PTR(err);
 
 out_put:
 	fput(file);
 	return ERR_PTR(err);
-}
-
-static void target_free(struct kref *ref)
-{
-	struct abuse_target *target = container_of(ref, struct abuse_target,
-						   ref);
-
-	fput(target->file);
-	put_cred(target->cred);
-	abuse_device_put(target->dev);
-	kfree(target);
-}
-
-void abuse_target_put(struct abuse_target *target)
-{
-	kref_put(&target->ref, target_free);
 }
 
 /* NULL: there is none of that index. */
@@ -120,6 +181,13 @@ struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index)
 		kref_get(&target->ref);
 	xa_unlock(&srv->targets);
 	return target;
+}
+
+/* Off its descriptor. */
+static void target_leave(struct abuse_target *target)
+{
+	unstack(target);
+	abuse_target_put(target);
 }
 
 /* What redirect.c needs is made when a device first has a file. */
@@ -165,7 +233,7 @@ long abuse_register_file(struct abuse_server *srv, void __user *arg)
 	err = xa_alloc(&srv->targets, &index, target,
 		       XA_LIMIT(0, ABUSE_MAX_FILES - 1), GFP_KERNEL);
 	if (err) {
-		abuse_target_put(target);
+		target_leave(target);
 		return err == -EBUSY ? -EMFILE : err;
 	}
 	if (put_user(index, &to->index)) {
@@ -183,7 +251,7 @@ long abuse_unregister_file(struct abuse_server *srv, unsigned long index)
 		target = xa_erase(&srv->targets, index);
 	if (!target)
 		return -ENOENT;
-	abuse_target_put(target);
+	target_leave(target);
 	return 0;
 }
 
@@ -194,6 +262,6 @@ void abuse_unregister_files(struct abuse_server *srv)
 	unsigned long index;
 
 	xa_for_each(&srv->targets, index, target)
-		abuse_target_put(target);
+		target_leave(target);
 	xa_destroy(&srv->targets);
 }

@@ -221,7 +221,9 @@ struct abuse_exchange {
  *                  this descriptor may REDIRECT to, at most 256. EBADF: fd is
  *                  none, or is opened neither for reading nor for writing;
  *                  EINVAL: it is of another kind, or opened O_APPEND; ELOOP: it
- *                  is this very disk, or on it; ETXTBSY: the system swaps to it;
+ *                  is this very disk, or on it, or on another of which a file
+ *                  leads here, unless other drivers or a file system of several
+ *                  disks come between; ETXTBSY: the system swaps to it;
  *                  EMFILE: there are 256; EPERM: the device is an ordinary user's
  *                  and the caller lacks CAP_SYS_ADMIN: no time-out ends what a
  *                  file has, and who can write to a file can hold it up.
