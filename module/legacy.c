@@ -72,6 +72,11 @@ static u32 legacy_command(const struct request *rq)
 	}
 }
 
+static u64 legacy_sector(const struct request *rq)
+{
+	return req_op(rq) == REQ_OP_FLUSH ? 0 : blk_rq_pos(rq);
+}
+
 /*
  * The vecs of a request: pieces that touch in memory are one, so that there
  * are no more than the segments the block layer counted. Fills vecs unless it is
@@ -224,8 +229,7 @@ static int get_from(struct abuse_server *srv, struct abuse_queue *queue,
 	list_move_tail(&slot->node, &queue->pending);
 	hdr->ab_id = abuse_slot_id(dev, slot);
 	hdr->ab_command = legacy_command(slot->rq);
-	hdr->ab_sector = hdr->ab_command == ABUSE_SYNC_NOTIFICATION ?
-			 0 : blk_rq_pos(slot->rq);
+	hdr->ab_sector = legacy_sector(slot->rq);
 	hdr->ab_vec_count = n;
 	remember_handed(srv, slot, hdr->ab_id);
 	trace_abuse_handed_out(dev, slot);
@@ -312,10 +316,8 @@ static int check_matches(struct request *rq, const struct abuse_xfr_hdr *hdr,
 
 	if (n < 0)
 		return n;
-	if (hdr->ab_command != legacy_command(rq) || hdr->ab_vec_count != n)
-		return -EINVAL;
-	if (hdr->ab_command != ABUSE_SYNC_NOTIFICATION &&
-	    hdr->ab_sector != blk_rq_pos(rq))
+	if (hdr->ab_command != legacy_command(rq) || hdr->ab_vec_count != n ||
+	    hdr->ab_sector != legacy_sector(rq))
 		return -EINVAL;
 	return 0;
 }
