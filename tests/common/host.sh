@@ -6,11 +6,13 @@
 . "$TESTS/common/test.sh"
 
 # in_guest [OPTION]... -- COMMAND...: `guest run` with the suite, packages and kernel that this run is about.
-# The tree is /host there.
+# The tree is /host there. What its kernel complains of on the console fails the test.
 in_guest() {
 	local options
 	eval "options=($GUEST_OPTIONS)"
-	"$TESTS/vm/guest" run "$SUITE" --share "$TESTS/.." --timeout "$((300 * ${TIMEOUT_FACTOR:-1}))" "${options[@]}" "$@"
+	guests=$((${guests:-0} + 1))
+	"$TESTS/vm/guest" run "$SUITE" --share "$TESTS/.." --timeout "$((300 * ${TIMEOUT_FACTOR:-1}))" --console "$CONSOLE-$guests" \
+		"${options[@]}" "$@"
 }
 
 # disk FILE SIZE: a blank disk for --disk.
