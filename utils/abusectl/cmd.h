@@ -69,11 +69,14 @@ int note(const char *subject, const char *format, ...)
  * there is none to open. device_add() adds one, leaving its number in @add;
  * device_obtain() opens the device of that number or, if that is -1, of that name,
  * and adds it if there is none; it refuses one that belongs to another user.
+ * identity_taken() reports that another device than @number has this name or UUID.
  */
 int device_open(const char *text, unsigned int *number);
 int device_missing(const char *text, int err);
 int device_add(struct abuse_add *add);
 int device_obtain(int wanted, const char *name, unsigned int *number);
+int identity_taken(const char *subject, unsigned int number, const char *name,
+		   const uint8_t uuid[16]);
 int device_failed(unsigned int number, const char *operation, int err);
 const char *device_name(unsigned int number);
 

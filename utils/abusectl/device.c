@@ -4,6 +4,7 @@
  * device mean. The verbs come here with every device they are given.
  */
 #include "cmd.h"
+#include "parse.h"
 
 #include <errno.h>
 #include <libabuse.h>
@@ -64,16 +65,59 @@ int device_open(const char *text, unsigned int *number)
 	return fd;
 }
 
+struct identity {
+	const char *name;
+	const uint8_t *uuid;
+	unsigned int self;
+	unsigned int other;		/* who shares this */
+	const char *key;
+	char value[ABUSE_UUID_TEXT];
+};
+
+static int match_identity(const struct abuse_dev *dev, void *arg)
+{
+	struct identity *identity = arg;
+	uint8_t uuid[16];
+
+	if (dev->number == identity->self)
+		return 0;
+	if (*identity->name && !strcmp(dev->name, identity->name))
+		identity->key = "name";
+	else if (!parse_uuid(dev->uuid, uuid) &&
+		 !memcmp(uuid, identity->uuid, sizeof(uuid)))
+		identity->key = "uuid";
+	else
+		return 0;
+	snprintf(identity->value, sizeof(identity->value), "%s",
+		 *identity->key == 'n' ? dev->name : dev->uuid);
+	identity->other = (unsigned int)dev->number;
+	return 1;
+}
+
+int identity_taken(const char *subject, unsigned int number, const char *name,
+		   const uint8_t uuid[16])
+{
+	struct identity identity = { .name = name, .uuid = uuid, .self = number };
+
+	if (abuse_dev_each(match_identity, &identity) != 1)
+		return failed(subject, "the name or the UUID is taken; 'abusectl list -o "
+			      "device,name,uuid' shows by whom");
+	return failed(subject, "%s=%s: abuse%u has it; take another, or 'abusectl remove %u' "
+		      "first", identity.key, identity.value, identity.other, identity.other);
+}
+
 static int add_failed(const struct abuse_add *add, int err)
 {
-	const char *subject = add->number == ABUSE_NUMBER_ANY ?
-		"new device" : device_name(add->number);
+	bool any = add->number == ABUSE_NUMBER_ANY;
+	const char *subject = any ? "new device" : device_name(add->number);
+	struct abuse_dev dev;
 
 	switch (err) {
 	case EEXIST:
-		return failed(subject, *add->name ?
-			      "the number or the name %s is taken; 'abusectl list' "
-			      "shows by whom" : "exists already", add->name);
+		if (!any && !abuse_dev_stat(add->number, &dev))
+			return failed(subject, "the number is taken; leave it out for any "
+				      "that is free");
+		return identity_taken(subject, add->number, add->name, add->uuid);
 	case ENOENT:
 		return failed(subject, "/dev/abuse-control is missing: %s",
 			      module_remedy());
@@ -81,17 +125,24 @@ static int add_failed(const struct abuse_add *add, int err)
 		return failed(subject, "may not open /dev/abuse-control: be root "
 			      "or in the group abuse");
 	case EPERM:
-		return failed(subject, "only root may say owner=");
+		if (add->flags & ABUSE_ADD_OWNER)
+			return failed(subject, "owner=%u: needs CAP_SYS_ADMIN, as root has "
+				      "it outside containers", add->owner);
+		return failed(subject, "uid 0 needs CAP_SYS_ADMIN to add one, and a "
+			      "container the leave to open /dev/abuse-control");
 	case EDQUOT:
 		return failed(subject, "this user's share of devices or requests is "
 			      "used up; remove one, take a smaller depth=, or raise "
 			      "user_devices or user_depth of the module");
 	case ENOSPC:
-		return failed(subject, "max_abuse devices are there already, or no "
-			      "number is left; remove one or raise max_abuse");
+		return failed(subject, any ?
+			      "max_abuse devices are there already, or no number is "
+			      "left; remove one or raise max_abuse" :
+			      "the module has no such number, for its max_abuse or "
+			      "max_part; take a smaller one");
 	case EINVAL:
-		return failed(subject, "the module refuses these values: number up "
-			      "to its limit, hw_queues=1..64, depth=1..1024");
+		return failed(subject, "refused by the module, which is not of this "
+			      "program's version; load the one that is");
 	}
 	return failed(subject, "cannot be added: %s", strerror(err));
 }
