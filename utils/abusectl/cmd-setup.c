@@ -94,7 +94,7 @@ static int set_up(int fd, unsigned int number, struct settings *settings)
 		ret = set_plain(fd, settings);
 	else
 		ret = abuse_ctl_set_params(fd, &settings->params);
-	return ret < 0 ? settings_refused(settings, number, -ret) : EXIT_OK;
+	return ret < 0 ? settings_refused(settings, &now, -ret) : EXIT_OK;
 }
 
 /*

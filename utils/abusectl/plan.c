@@ -168,7 +168,7 @@ static int set_up(const struct serving *serving, struct settings *settings,
 	if (ret)
 		return ret;
 	ret = abuse_ctl_set_params(serving->fd, params);
-	return ret < 0 ? settings_refused(settings, serving->number, -ret) : EXIT_OK;
+	return ret < 0 ? settings_refused(settings, now, -ret) : EXIT_OK;
 }
 
 /* This process, which has one thread, gets the rights of @uid as far as files go. */

@@ -17,7 +17,7 @@
 enum kind { SIZE32, SIZE64, FEATURE, NAME, UUID, SECONDS, SEAL, MODE, RECONNECT };
 
 #define ANY_SIZE	INT64_MAX
-#define PAGE		0		/* as max: what this machine's page is */
+#define PAGE		0		/* as min or max: what this machine's page is */
 #define MAX_PLAIN_QUEUE	512		/* more is newer than 2009 */
 
 /* What a number must be, beside between min and max. */
@@ -58,7 +58,7 @@ static const struct key keys[] = {
 	  "smallest good request, a multiple of pbs (default pbs)" },
 	{ { "io_opt" }, SIZE32, AT(io_opt), 512, 1U << 30, OR_ZERO, 0, false,
 	  "best request, a multiple of io_min (default 0: none)" },
-	{ { "max_request" }, SIZE32, AT(max_request), 4096, ABUSE_MAX_REQUEST,
+	{ { "max_request" }, SIZE32, AT(max_request), PAGE, ABUSE_MAX_REQUEST,
 	  MULTIPLE_4096, 0, false, "largest request (default 1M)" },
 	{ { "chunk" }, SIZE32, AT(chunk), 4096, 1U << 30, POWER_OF_TWO | OR_ZERO, 0,
 	  false, "no request crosses a multiple of it (default 0: none)" },
@@ -103,9 +103,9 @@ static uint64_t key_bit(const struct key *key)
 	return 1ULL << (key - keys);
 }
 
-static uint64_t key_max(const struct key *key)
+static uint64_t bound(uint64_t limit)
 {
-	return key->max == PAGE ? (uint64_t)sysconf(_SC_PAGESIZE) : key->max;
+	return limit == PAGE ? (uint64_t)sysconf(_SC_PAGESIZE) : limit;
 }
 
 /* What is allowed, as in "a power of two from 512 to 4096". */
@@ -118,8 +118,8 @@ static const char *key_range(const struct key *key, char text[128])
 			 key->rules & OR_ZERO ? "0, or " : "",
 			 key->rules & POWER_OF_TWO ? "a power of two" :
 			 key->rules & MULTIPLE_4096 ? "a multiple of 4096" : "a number",
-			 (unsigned long long)key->min,
-			 (unsigned long long)key_max(key));
+			 (unsigned long long)bound(key->min),
+			 (unsigned long long)bound(key->max));
 		return text;
 	case FEATURE:
 		return "0 or 1, or left out";
@@ -168,7 +168,7 @@ static bool is_allowed(const struct key *key, uint64_t number)
 {
 	if (!number && key->rules & OR_ZERO)
 		return true;
-	if (number < key->min || number > key_max(key))
+	if (number < bound(key->min) || number > bound(key->max))
 		return false;
 	if (key->rules & POWER_OF_TWO && number & (number - 1))
 		return false;
@@ -274,6 +274,48 @@ bool settings_are_plain(const struct settings *settings)
 	return true;
 }
 
+#define VALUE_TEXT	64
+
+static const char *key_value(const struct key *key, const struct abuse_params *params,
+			     char text[VALUE_TEXT])
+{
+	switch (key->kind) {
+	case SIZE32:
+	case SIZE64:
+		snprintf(text, VALUE_TEXT, "%llu",
+			 (unsigned long long)get_number(key, params));
+		return text;
+	case FEATURE:
+		return params->features & key->bit ? "1" : "0";
+	case NAME:
+		return *params->name ? params->name : "none";
+	case UUID:
+		return format_uuid(params->uuid, text);
+	case SEAL:
+		if (!(params->flags & ABUSE_PARAMS_SEALED))
+			return "none";
+		snprintf(text, VALUE_TEXT, "%u", params->seal_uid);
+		return text;
+	case MODE:
+		return params->flags & ABUSE_PARAMS_READ_ONLY ? "ro" : "rw";
+	case SECONDS:
+	case RECONNECT:
+		break;
+	}
+	return "";
+}
+
+static int check_queue(const struct abuse_params *params,
+		       const struct abuse_params *now)
+{
+	uint32_t most = now->hw_queues * now->depth;
+
+	if (params->queue_limit <= most)
+		return EXIT_OK;
+	return failed(device_name(now->number), "qs=%u: must be from 1 to %u, hw_queues "
+		      "times depth of the device", params->queue_limit, most);
+}
+
 /* Refuses a @value of key @name that is no multiple of @unit, key @of. */
 static int check_multiple(unsigned int number, const char *name, uint64_t value,
 			  const char *of, uint64_t unit)
@@ -293,6 +335,62 @@ static int check_needs(const struct settings *settings, unsigned int number,
 	return failed(device_name(number), "%s: must come with %s", name, needed);
 }
 
+/* The default is more than any of what it must not be less than. */
+static int check_max_discard(const struct abuse_params *params, unsigned int number,
+			     uint64_t pbs)
+{
+	bool is_fine = params->discard_granularity > pbs;
+	uint64_t least = is_fine ? params->discard_granularity : pbs;
+
+	if (!params->max_discard || params->max_discard >= least)
+		return EXIT_OK;
+	return failed(device_name(number), "max_discard=%llu: must be from %s=%llu to %llu",
+		      (unsigned long long)params->max_discard,
+		      is_fine ? "discard_granularity" : "pbs", (unsigned long long)least,
+		      (unsigned long long)key_find("max_discard")->max);
+}
+
+/* What was said when it was added stays. */
+static int check_identity(const struct abuse_params *params,
+			  const struct abuse_params *now)
+{
+	static const uint8_t none[sizeof(now->uuid)];
+	char wanted[UUID_TEXT], has[UUID_TEXT];
+
+	if (*params->name && *now->name && strcmp(params->name, now->name))
+		return failed(device_name(now->number), "name=%s: the device has the name "
+			      "%s, which cannot change", params->name, now->name);
+	if (memcmp(params->uuid, none, sizeof(none)) &&
+	    memcmp(now->uuid, none, sizeof(none)) &&
+	    memcmp(params->uuid, now->uuid, sizeof(none)))
+		return failed(device_name(now->number), "uuid=%s: the device has the UUID "
+			      "%s, which cannot change", format_uuid(params->uuid, wanted),
+			      format_uuid(now->uuid, has));
+	return EXIT_OK;
+}
+
+static int check_operations(const struct settings *settings, unsigned int number,
+			  uint64_t bs, uint64_t pbs)
+{
+	const struct abuse_params *params = &settings->params;
+
+	if (params->features & ABUSE_F_FUA &&
+	    !(params->features & ABUSE_F_WRITE_CACHE))
+		return failed(device_name(number), "fua: must come with write_cache");
+	return check_needs(settings, number, "max_discard", ABUSE_F_DISCARD,
+			   "discard") ||
+	       check_needs(settings, number, "discard_granularity", ABUSE_F_DISCARD,
+			   "discard") ||
+	       check_needs(settings, number, "max_write_zeroes",
+			   ABUSE_F_WRITE_ZEROES, "write_zeroes") ||
+	       check_multiple(number, "discard_granularity",
+			      params->discard_granularity, "bs", bs) ||
+	       check_multiple(number, "max_discard", params->max_discard, "bs", bs) ||
+	       check_max_discard(params, number, pbs) ||
+	       check_multiple(number, "max_write_zeroes", params->max_write_zeroes,
+			      "bs", bs);
+}
+
 int settings_check(const struct settings *settings,
 		   const struct abuse_params *now)
 {
@@ -300,31 +398,17 @@ int settings_check(const struct settings *settings,
 	uint64_t bs = params->logical_block_size ? params->logical_block_size : 512;
 	uint64_t pbs = params->physical_block_size ? params->physical_block_size : bs;
 	uint64_t io_min = params->io_min ? params->io_min : pbs;
-	uint32_t most = now->hw_queues * now->depth;
 	unsigned int number = now->number;
 
-	if (params->queue_limit > most)
-		return failed(device_name(number), "qs=%u: must be from 1 to %u, "
-			      "hw_queues times depth of the device",
-			      params->queue_limit, most);
-	if (params->features & ABUSE_F_FUA &&
-	    !(params->features & ABUSE_F_WRITE_CACHE))
-		return failed(device_name(number), "fua: must come with write_cache");
-	return check_multiple(number, "size", params->capacity, "bs", bs) ||
+	if (!params->capacity)
+		return failed(device_name(number), "size=0: a disk has at least one block");
+	return check_queue(params, now) ||
+	       check_identity(params, now) ||
+	       check_multiple(number, "size", params->capacity, "bs", bs) ||
 	       check_multiple(number, "pbs", pbs, "bs", bs) ||
 	       check_multiple(number, "io_min", io_min, "pbs", pbs) ||
 	       check_multiple(number, "io_opt", params->io_opt, "io_min", io_min) ||
-	       check_multiple(number, "max_discard", params->max_discard, "bs", bs) ||
-	       check_multiple(number, "max_write_zeroes", params->max_write_zeroes,
-			      "bs", bs) ||
-	       check_multiple(number, "discard_granularity",
-			      params->discard_granularity, "bs", bs) ||
-	       check_needs(settings, number, "max_discard", ABUSE_F_DISCARD,
-			   "discard") ||
-	       check_needs(settings, number, "discard_granularity", ABUSE_F_DISCARD,
-			   "discard") ||
-	       check_needs(settings, number, "max_write_zeroes",
-			   ABUSE_F_WRITE_ZEROES, "write_zeroes") ?
+	       check_operations(settings, number, bs, pbs) ?
 		EXIT_FAILED : EXIT_OK;
 }
 
@@ -357,6 +441,19 @@ static bool is_same(const struct key *key, const struct settings *settings,
 	return true;
 }
 
+static int differs(const struct key *key, const struct settings *settings,
+		   const struct abuse_params *now)
+{
+	char wanted[VALUE_TEXT], has[VALUE_TEXT];
+
+	return failed(device_name(now->number), "%s%s%s: the device is up with %s; leave "
+		      "the key out, or 'abusectl reset %u' first (ends all I/O)",
+		      key->kind == MODE ? "" : key->names[0],
+		      key->kind == MODE ? "" : "=",
+		      key_value(key, &settings->params, wanted),
+		      key_value(key, now, has), now->number);
+}
+
 int settings_match(const struct settings *settings,
 		   const struct abuse_params *now)
 {
@@ -365,16 +462,36 @@ int settings_match(const struct settings *settings,
 	for (i = 0; i < NR_KEYS; i++)
 		if (settings->given & key_bit(&keys[i]) &&
 		    !is_same(&keys[i], settings, now))
-			return failed(device_name(now->number), "%s: the device is up "
-				      "with another value; leave the key out, or "
-				      "'abusectl reset %u' first (ends all I/O)",
-				      keys[i].names[0], now->number);
-	return EXIT_OK;
+			return differs(&keys[i], settings, now);
+	return check_queue(&settings->params, now);
 }
 
-int settings_refused(const struct settings *settings, unsigned int number, int err)
+/* CAP_SYS_ADMIN is missing for one of these, unless the device was sealed just now. */
+static int not_permitted(const struct settings *settings,
+			 const struct abuse_params *now)
+{
+	const char *name = device_name(now->number);
+	bool seals = settings_has(settings, "sealed") && now->state != ABUSE_S_UP;
+	bool waits = settings_has(settings, "timeout") && now->owner;
+
+	if (seals && waits)
+		return failed(name, "sealed, or a timeout above the module's user_timeout, "
+			      "needs CAP_SYS_ADMIN");
+	if (seals)
+		return failed(name, "sealed: needs CAP_SYS_ADMIN, as root has it outside "
+			      "containers");
+	if (waits)
+		return failed(name, "timeout: on a user's device at most that of "
+			      "/sys/module/abuse/parameters/user_timeout; more, or "
+			      "never, needs CAP_SYS_ADMIN");
+	return device_failed(now->number, "set it up", EPERM);
+}
+
+int settings_refused(const struct settings *settings,
+		     const struct abuse_params *now, int err)
 {
 	const struct abuse_params *params = &settings->params;
+	unsigned int number = now->number;
 	const char *name = device_name(number);
 	unsigned long long size = params->capacity;
 
@@ -392,18 +509,12 @@ int settings_refused(const struct settings *settings, unsigned int number, int e
 			      "reconnect to change it, or 'abusectl reset %u' first",
 			      number);
 	case EEXIST:
-		return failed(name, "name=%s or the uuid is taken; 'abusectl list -o "
-			      "device,name,uuid' shows by whom", params->name);
+		return identity_taken(name, number, params->name, params->uuid);
 	case EFBIG:
 		return failed(name, "size=%llu: more than this kernel can address",
 			      size);
 	case EPERM:
-		if (params->flags & ABUSE_PARAMS_SEALED)
-			return failed(name, "sealed: only root may seal a device");
-		if (settings_has(settings, "timeout"))
-			return failed(name, "timeout: more than the module's "
-				      "user_timeout is for root only");
-		break;
+		return not_permitted(settings, now);
 	case EINVAL:
 		return failed(name, "size=%llu bs=%u qs=%u: refused by the module, which "
 			      "is not of this program's version; load the one that is",

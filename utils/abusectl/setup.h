@@ -33,23 +33,24 @@ bool settings_has_either(const struct settings *settings, const char *name);
 bool settings_are_plain(const struct settings *settings);
 
 /*
- * Values that exclude each other, or that the device @now cannot have; reported
- * against it.
+ * Values that exclude each other, or that the device @now, which is empty, cannot have;
+ * reported against it. Whatever the module would refuse as out of range.
  */
 int settings_check(const struct settings *settings,
 		   const struct abuse_params *now);
 
 /*
  * Reports the first key whose value differs from what a device that is up has,
- * qs and timeout apart, and with reconnect ro and rw: these may change. A server
- * that takes over must not be told other things than the first.
+ * qs and timeout apart, and with reconnect ro and rw: these may change, qs as far as
+ * the device goes. A server that takes over must not be told other things than the
+ * first.
  */
 int settings_match(const struct settings *settings,
 		   const struct abuse_params *now);
 
-/* Reports why set-up of device @number was refused with @err. */
-int settings_refused(const struct settings *settings, unsigned int number,
-		     int err);
+/* Reports why set-up of the device, which was @now, was refused with @err. */
+int settings_refused(const struct settings *settings,
+		     const struct abuse_params *now, int err);
 
 void settings_help(void);
 
