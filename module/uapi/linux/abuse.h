@@ -9,7 +9,7 @@
  * Rules of growth: command numbers carry no size. A struct that may grow
  * begins with its size as the caller knows it, at least that of its first version
  * (EINVAL); what a caller leaves out counts as zeroes, and what the kernel
- * does not know must be zeroes (E2BIG). Unknown flags and
+ * does not know must be zeroes (E2BIG). Unknown flags (but ab_flags) and
  * non-zero reserved fields are EINVAL, an unknown command is ENOTTY. All
  * such structs are the same for 32-bit and 64-bit programs; pointers are
  * 64-bit integers. Numbers are host endian, sectors are units of 512 bytes.
@@ -37,12 +37,14 @@
  * GET_STATUS   fills abuse_info.
  * SET_STATUS   sets an empty device up from ab_size (bytes, a multiple of
  *              ab_blocksize), ab_blocksize (512 .. page size, a power of
- *              two), ab_max_queue (1 .. 512 requests) and READ_ONLY. On a
+ *              two), ab_max_queue (1 .. 512 requests, cut to hw_queues
+ *              times depth) and READ_ONLY. EINVAL: out of range. On a
  *              device that is up: EBUSY, unless RECONNECT is passed; then
  *              size and block size must match (EINVAL) and the other two may
  *              change. EBUSY too while the empty disk is claimed, or when
  *              READ_ONLY is asked for while the disk is claimed. EFBIG: more
- *              than the kernel's sectors can count.
+ *              than the kernel's sectors can count. ENXIO: without RECONNECT,
+ *              as for SET_PARAMS.
  * SET_POLL     the argument is the value: 0 = poll reports readiness while any
  *              request that is not held is unanswered; 1 = only while one
  *              is there that no live descriptor was handed. Of this
@@ -195,9 +197,9 @@ struct abuse_reply {
  * requests are asked for but the device is not set up, or was set up anew (open it
  * again); EINVAL a stride that is too small, larger than 4096 or no multiple of
  * 8, more than 512 entries, a buffer that is not aligned or smaller than the
- * largest request, spin above 1 ms; E2BIG see above; ENOMEM. A request whose
- * entry, payload and count could not be written goes back to the front of the
- * queue (EFAULT, if nothing else was done).
+ * largest request, wait below -1, spin above 1 ms; E2BIG see above; ENOMEM. A
+ * request whose entry, payload and count could not be written goes back to the
+ * front of the queue (EFAULT, if nothing else was done).
  */
 struct abuse_exchange {
 	__u32 size;		/* sizeof(struct abuse_exchange) */
@@ -234,11 +236,12 @@ struct abuse_exchange {
  * of a server ends it sooner, and RESET and REMOVE wait for it; killed meanwhile
  * (EINTR) the device is empty, but cannot be set up (EBUSY) until the file has
  * answered. It is done with the registrar's credentials and charged to the submitter's
- * cgroup. With O_DIRECT it is direct, where place and memory are aligned to the file's
- * blocks. FUA makes it synchronous. A READ across the end of the file fails with EIO.
- * DISCARD makes a hole, WRITE_ZEROES a hole or zeroes; FLUSH is fdatasync of the whole
- * file. A status EINVAL means: no such file, not opened for that, a range that no
- * file can have or that is beyond the server's RLIMIT_FSIZE.
+ * cgroup, from Linux 6.0 on with the memory that it takes. With O_DIRECT it is direct,
+ * where place and memory are aligned to the file's blocks. FUA makes it synchronous. A
+ * READ across the end of the file fails with EIO. DISCARD makes a hole, WRITE_ZEROES a
+ * hole or zeroes; FLUSH is fdatasync of the whole file. A status EINVAL means: no such
+ * file, not opened for that, a range that no file can have or that is beyond the
+ * server's RLIMIT_FSIZE.
  */
 #define ABUSE_REGISTER_FILE	_IO('A', 0x29)	/* struct abuse_file */
 #define ABUSE_UNREGISTER_FILE	_IO('A', 0x2a)
@@ -333,10 +336,11 @@ struct abuse_params {
 
 /*
  * ADD      makes a device. One that a caller without CAP_SYS_ADMIN adds is that
- *          user's. Errors: EEXIST number or name is taken; EINVAL a value out of
- *          range or a bad name; ENOSPC max_abuse, or no number left; EDQUOT the
- *          user has as many devices or requests as the parameters
- *          user_devices and user_depth allow; EPERM OWNER without CAP_SYS_ADMIN.
+ *          user's. Errors: EEXIST number, name or UUID is taken; EINVAL a value out
+ *          of range or a bad name; ENOSPC max_abuse, no number left, or none so
+ *          high; EDQUOT the user has as many devices or requests as the parameters
+ *          user_devices and user_depth allow; EPERM OWNER, or the caller is root,
+ *          without CAP_SYS_ADMIN.
  * REMOVE   the argument is the number. Only the owner or CAP_SYS_ADMIN (EPERM).
  *          EBUSY: the disk is open. ENODEV: no such device.
  * GET_FREE returns the number of an empty, unopened device that the caller could
