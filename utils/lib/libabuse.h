@@ -395,7 +395,7 @@ int abuse_server_fd(struct abuse_server *srv, unsigned int loop);
  *
  * When abuse_server_fd() is readable, or at any time; returns without waiting.
  * Answers that abuse_req_done() gives between two calls make the descriptor
- * readable. That an idle device was reset may show at the next call alone.
+ * readable, and so does a reset or removal of the device.
  * 0: go on; -ESHUTDOWN: it was stopped and nothing is held;
  * -ENXIO, -ENODEV: the device was reset or removed; -EINVAL, -EBUSY as above;
  * -EDEADLK: called by a callback.
