@@ -204,7 +204,8 @@ void queue_destroy(struct queue *queue);
 int queue_turn(struct queue *queue, int64_t wait);
 
 /*
- * exchange.c: sends all replies; how many requests came, 0 after a signal, or -errno.
+ * exchange.c: sends all replies; how many requests came, or -errno. A signal
+ * does not end it; once the server is stopped it asks for none and does not wait.
  * queue_answer() asks for none, and sends what was refused again.
  */
 int queue_exchange(struct queue *queue, unsigned int max_requests, int64_t wait);
