@@ -27,10 +27,10 @@ help:					## list these targets
 demo:					## the whole story in a throwaway guest (SUITE=trixie)
 	@tests/demo/demo $(or $(SUITE),trixie)
 
-check:					## all tests, in guests; the slowest on trixie alone; under 45 minutes
+check:					## nearly all tests, in guests of trixie, and a smoke test on the other suites; under 45 minutes
 	@tests/check most
 
-check-all:				## that, and the slowest on every suite: over an hour
+check-all:				## that, README.md's session, arm64, and the packages' life on bookworm and sid: over an hour
 	@tests/check all
 
 check-quick:				## unit tests, command line and lint: no guest, no root; under 3 minutes
