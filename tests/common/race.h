@@ -18,6 +18,7 @@ struct race {
 	struct device d;
 	unsigned char *store;
 	bool errors_allowed;		/* I/O may fail: with EIO, or with ENXIO at open */
+	uint64_t begin;			/* where the writers' blocks begin */
 	_Atomic bool stop;
 	_Atomic unsigned long good, failed, answered, stale, refused;
 	_Atomic int wrong;		/* unexpected errors, wrong bytes */
@@ -47,6 +48,11 @@ static inline void race_note(struct race *r, int error, const char *what)
 	}
 }
 
+static inline uint64_t race_place(const struct race_writer *w, unsigned int block)
+{
+	return w->race->begin + ((uint64_t)block * RACE_WRITERS + w->number) * RACE_BLOCK;
+}
+
 /* Writes a block, reads one back whose bytes are known. Opens anew now and then. */
 static inline int race_writer_main(void *arg)
 {
@@ -59,7 +65,7 @@ static inline int race_writer_main(void *arg)
 	memset(seed, -1, sizeof(seed));		/* unknown */
 	for (; !r->stop; i++) {
 		unsigned int b = i % RACE_BLOCKS;
-		uint64_t at = ((uint64_t)b * RACE_WRITERS + w->number) * RACE_BLOCK;
+		uint64_t at = race_place(w, b);
 		ssize_t n;
 
 		if (fd < 0)
@@ -75,7 +81,7 @@ static inline int race_writer_main(void *arg)
 		seed[b] = n == RACE_BLOCK ? (int)i : -1;
 
 		b = (i * 7 + 3) % RACE_BLOCKS;
-		at = ((uint64_t)b * RACE_WRITERS + w->number) * RACE_BLOCK;
+		at = race_place(w, b);
 		n = pread(fd, data, RACE_BLOCK, at);
 		race_note(r, n == RACE_BLOCK ? 0 : n < 0 ? errno : EPROTO, "read");
 		if (n == RACE_BLOCK && seed[b] >= 0 &&
