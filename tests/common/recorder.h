@@ -187,13 +187,13 @@ static inline int aio_run(void *arg)
 	struct io_event events[AIO_MAX];
 	long ret, got = 0;
 
-	for (long sent = 0; sent < aio->n; sent += ret) {
+	for (long sent = 0; sent < (long)aio->n; sent += ret) {
 		ret = syscall(SYS_io_submit, aio->ctx, aio->n - sent,
 			      aio->list + sent);
 		if (ret <= 0)
 			return errno;
 	}
-	while (got < aio->n) {
+	while (got < (long)aio->n) {
 		ret = syscall(SYS_io_getevents, aio->ctx, 1L,
 			      (long)aio->n - got, events, NULL);
 		if (ret < 0 && errno == EINTR)
