@@ -31,6 +31,13 @@ static int redirect_one(void *arg)
 		pause();
 }
 
+static int fail_device(int ctl)
+{
+	struct bio bio = { };
+
+	return put_bio(ctl, &bio, ABUSE_RESULT_DEVICE_FAILURE);
+}
+
 static int reset_it(void *arg)
 {
 	int ctl = open(upper.node, O_RDWR | O_CLOEXEC);
@@ -139,6 +146,9 @@ int main(void)
 	p.timeout = 100 * 1000000;
 	is(set_params(ctl, &p), 0, "a time-out");
 	ok(!wait_for_within(1, io->done), "does not end it");
+	is(fail_device(ctl), 0, "DEVICE_FAILURE");
+	ok(!wait_for_within(1, io->done), "does not end it");
+	is(attribute_number(&upper, "redirected"), 1, "the file has it");
 	waits(reset_it, "RESET");
 	is(set_params(ctl, &p), -EBUSY, "no set-up while the file has it");
 	pid = child_start(reset_it, NULL);
