@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * ADD, REMOVE and GET_FREE refuse one bad value, everything else being valid,
- * with the documented errno, and make no device then; the edges of each range
- * are taken.
+ * with the documented errno, and make no device then, nor for a uid 0 without
+ * CAP_SYS_ADMIN; the edges of each range are taken.
  */
 /* build: m32 */
 #include "abuse.h"
 #include <dirent.h>
+#include <linux/capability.h>
 
 static struct abuse_add good(void)
 {
@@ -40,6 +41,27 @@ static long as_made(const char *field, long value)
 	is(device_remove(a_.number), 0, "REMOVE");			\
 } while (0)
 
+/* A child of uid 0 that has no capability any more. */
+static int without_capabilities(void *arg)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { };
+	struct abuse_add a = good();
+	int fd = *(int *)arg;
+
+	if (syscall(SYS_capset, &header, none))
+		return 255;
+	if (call(fd, ABUSE_CTL_ADD, &a) != -EPERM)
+		return 1;
+	a.flags = ABUSE_ADD_OWNER;
+	a.owner = 4242;
+	if (call(fd, ABUSE_CTL_ADD, &a) != -EPERM)
+		return 2;
+	if (call(fd, ABUSE_CTL_GET_FREE, NULL) != -EPERM)
+		return 3;
+	return call_value(fd, ABUSE_CTL_REMOVE, 0) == -EPERM ? 0 : 4;
+}
+
 static int count_devices(void)
 {
 	DIR *dir = opendir("/sys/class/abuse");
@@ -57,7 +79,7 @@ int main(void)
 {
 	struct abuse_add a;
 	struct device d;
-	int before;
+	int before, fd;
 
 	test_begin();
 	before = count_devices();
@@ -85,6 +107,11 @@ int main(void)
 	is(device_add(NULL), -EFAULT, "ADD from NULL");
 	is(device_remove_once(4242), -ENODEV, "REMOVE of no device");
 	is(device_remove_once(ABUSE_NUMBER_ANY), -ENODEV, "REMOVE of ANY");
+	fd = open("/dev/abuse-control", O_RDWR);
+	need(fd >= 0, "/dev/abuse-control");
+	is(child_wait(child_start(without_capabilities, &fd)), 0,
+	   "a uid 0 without CAP_SYS_ADMIN gets EPERM");
+	close(fd);
 	is(count_devices(), before, "devices after all that");
 
 	taken(hw_queues, 1);

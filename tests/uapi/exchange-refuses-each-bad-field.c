@@ -68,6 +68,8 @@ int main(void)
 	refused(fd, buffer, ADDR(buffer) + 1, EINVAL);
 	refused(fd, buffer_size, BUFFER - 4096, EINVAL);
 	refused(fd, buffer_size, 1, EINVAL);
+	refused(fd, wait, -2, EINVAL);
+	refused(fd, wait, INT64_MIN, EINVAL);
 	refused(fd, spin, 1000001, EINVAL);
 	refused(fd, spin, ~0ULL, EINVAL);
 
