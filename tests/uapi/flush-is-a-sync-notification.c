@@ -37,6 +37,10 @@ int main(void)
 	bio.hdr.ab_vec_count = 1;
 	is(put_bio(fd, &bio, ABUSE_RESULT_OKAY), -EINVAL, "PUT_BIO with a vec");
 	bio.hdr.ab_vec_count = 0;
+	bio.hdr.ab_sector += 8;
+	is(put_bio(fd, &bio, ABUSE_RESULT_OKAY), -EINVAL, "PUT_BIO of another sector");
+	bio.hdr.ab_sector -= 8;
+	ok(!io->done, "fsync still waits");
 	is(put_bio(fd, &bio, ABUSE_RESULT_MEDIA_FAILURE), 0, "MEDIA_FAILURE");
 	is(io_end(io), EIO, "fsync");
 	close(fd);
