@@ -2,7 +2,8 @@
 /*
  * The disk of an ordinary user's device opens for its owner and CAP_SYS_ADMIN
  * alone, whatever the mode of its node; the control node is born the owner's and
- * root's disks open for whom the mode lets in.
+ * root's disks open for whom the mode lets in. No more than 1 % of the dirty pages may
+ * be a user's disk's; root's has no such limit.
  */
 #include "abuse.h"
 
@@ -42,6 +43,25 @@ static int add(void *arg)
 	return -set_params(fd, &p);
 }
 
+/* What /sys/class/bdi says of the disk; -1: this kernel does not. */
+static int writeback(const char *name)
+{
+	char path[96];
+	struct stat st;
+	FILE *file;
+	int value = -1;
+
+	need(!stat(d->disk, &st), "%s", d->disk);
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/%s", major(st.st_rdev),
+		 minor(st.st_rdev), name);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	need(fscanf(file, "%d", &value) == 1, "a number in %s", path);
+	fclose(file);
+	return value;
+}
+
 static bool is_refused(int error)
 {
 	return error == EACCES || error == EPERM;
@@ -62,11 +82,18 @@ int main(void)
 	ok(is_refused(run_as(OTHER, open_node, NULL)), "another user opens no control node");
 	is(run_as(OWNER, open_node, NULL), 0, "its owner does");
 
+	is(writeback("max_ratio"), 1, "per cent of the dirty pages that may be a user's disk's");
+	if (writeback("strict_limit") >= 0)
+		is(writeback("strict_limit"), 1, "even while there are few in all");
+
 	/* Root's: the mode of the node decides. */
 	*d = device_new();
 	node_for_all(d->disk);
 	is(run_as(OTHER, open_disk, NULL), 0, "any user opens it");
 	need(!chmod(d->disk, 0600), "chmod");
 	ok(is_refused(run_as(OTHER, open_disk, NULL)), "with mode 0600 none does");
+	is(writeback("max_ratio"), 100, "per cent of the dirty pages that may be root's disk's");
+	if (writeback("strict_limit") >= 0)
+		is(writeback("strict_limit"), 0, "nor is it strict");
 	return done();
 }
