@@ -59,10 +59,11 @@ nothing_is_left() {
 	kernel_is_content
 }
 
-# kernel_is_content: it said nothing bad since it booted.
+# kernel_is_content: it said nothing bad since it booted, about the module or as it does when it is in trouble.
 kernel_is_content() {
-	local complaints
-	complaints=$(dmesg --level=emerg,alert,crit,err,warn | grep -iE 'abuse|WARNING|BUG' | grep -v 'taints kernel\|module verification' || true)
+	local complaints reports='abuse|WARNING|BUG|Oops|blocked for more than|hung task|soft lockup|hard LOCKUP|general protection'
+	reports+='|rcu.*(stall|detected)|nable to handle|Call Trace|refcount_t|(list_add|list_del) corruption'
+	complaints=$(dmesg --level=emerg,alert,crit,err,warn | grep -iE "$reports" | grep -v 'taints kernel\|module verification' || true)
 	[ -z "$complaints" ] || dmesg | tail -n 150
 	is "$complaints" "" "the kernel has nothing to complain about"
 }
