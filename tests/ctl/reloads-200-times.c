@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The module unloads and loads 200 times, now and then after I/O was served and
- * with a device more or less, and leaves neither device, major nor slab behind.
+ * with a device more or less, and leaves neither node nor major behind.
  */
 /* timeout: 600 */
 #include "abuse.h"
