@@ -15,6 +15,7 @@
 #define ISSUERS		2		/* I/O */
 #define ARENA		(4 * MIB)	/* what wrong addresses may be written to */
 #define GUARD		(256 * MIB)
+#define MOST		(ABUSE_MAX_ENTRIES * 4096)	/* bytes that entries of a call take */
 #define BATCH		8
 
 #define one_of(...) ({							\
@@ -33,6 +34,10 @@ static const char *const names[NR_CALLS] = {
 static struct race *r;
 static _Atomic unsigned long *taken, *refused;
 static _Thread_local uint64_t state;
+/* Of a thread: where spoilt sizes and counts may let the kernel write, too. */
+static _Thread_local struct own {
+	char replies[MOST], requests[MOST], argument[4096];
+} *own;
 
 /* ---- of one process that calls -------------------------------------------------- */
 
@@ -74,15 +79,25 @@ static void spoil(void *p, size_t size)
 /* Of a struct p of that size, or what is no struct at all. */
 static int call_with(int fd, unsigned long cmd, void *p, size_t size)
 {
+	int ret;
+
+	memcpy(own->argument, p, size);
+	ret = call(fd, cmd, below(16) ? own->argument : (char *)(uintptr_t)address());
+	memcpy(p, own->argument, size);
+	return ret;
+}
+
+static int call_spoilt(int fd, unsigned long cmd, void *p, size_t size)
+{
 	spoil(p, size);
-	return call(fd, cmd, below(16) ? p : (void *)(uintptr_t)address());
+	return call_with(fd, cmd, p, size);
 }
 
 static int call_exchange(int fd)
 {
 	struct abuse_exchange x = exchange_new();
-	struct abuse_request q[BATCH];
-	struct abuse_reply a[BATCH];
+	struct abuse_request *q = (void *)own->requests;
+	struct abuse_reply *a = (void *)own->replies;
 	int ret;
 
 	for (int i = 0; i < BATCH; i++) {
@@ -105,7 +120,7 @@ static int call_exchange(int fd)
 	x.spin = one_of(0, 0, below(MSEC), 2 * MSEC);
 	spoil(&x, sizeof(x));
 	x.wait = below(2 * MSEC);
-	ret = call(fd, ABUSE_EXCHANGE, below(16) ? &x : (void *)(uintptr_t)address());
+	ret = call_with(fd, ABUSE_EXCHANGE, &x, sizeof(x));
 	if (!ret && x.requests == ADDR(q))
 		for (unsigned int i = 0; i < x.nr_requests && i < BATCH; i++)
 			ids[below(32)] = q[i].id;
@@ -124,14 +139,14 @@ static int call_set_params(int fd)
 	p.chunk = one_of(0, 0, 4096, 65536);
 	p.queue_limit = one_of(0, 0, 1, 16, 1024);
 	p.timeout = one_of(0, 0, -1, MSEC, 100 * MSEC);
-	return call_with(fd, ABUSE_SET_PARAMS, &p, sizeof(p));
+	return call_spoilt(fd, ABUSE_SET_PARAMS, &p, sizeof(p));
 }
 
 static int call_get_params(int fd)
 {
 	struct abuse_params p = { .size = sizeof(p) };
 
-	return call_with(fd, ABUSE_GET_PARAMS, &p, sizeof(p));
+	return call_spoilt(fd, ABUSE_GET_PARAMS, &p, sizeof(p));
 }
 
 static int call_set_status(int fd)
@@ -142,14 +157,14 @@ static int call_set_status(int fd)
 		.ab_max_queue = one_of(1, 128, 512), .ab_flags = below(4),
 	};
 
-	return call_with(fd, ABUSE_SET_STATUS, &info, sizeof(info));
+	return call_spoilt(fd, ABUSE_SET_STATUS, &info, sizeof(info));
 }
 
 static int call_get_status(int fd)
 {
 	struct abuse_info info;
 
-	return call_with(fd, ABUSE_GET_STATUS, &info, sizeof(info));
+	return call_spoilt(fd, ABUSE_GET_STATUS, &info, sizeof(info));
 }
 
 static int call_get_bio(int fd, struct bio *bio)
@@ -159,7 +174,7 @@ static int call_get_bio(int fd, struct bio *bio)
 	bio = bio ? bio : &unused;
 	memset(&bio->hdr, 0, sizeof(bio->hdr));
 	bio->hdr.ab_transfer_address = below(4) ? ADDR(bio->vecs) : address();
-	return call(fd, ABUSE_GET_BIO, below(16) ? &bio->hdr : (void *)(uintptr_t)address());
+	return call_with(fd, ABUSE_GET_BIO, &bio->hdr, sizeof(bio->hdr));
 }
 
 static int call_put_bio(int fd)
@@ -171,7 +186,7 @@ static int call_put_bio(int fd)
 		bio.vecs[i].ab_address = address();
 	bio.hdr.ab_transfer_address = below(4) ? ADDR(bio.vecs) : address();
 	bio.hdr.ab_result = one_of(0, 0, 0, 1, 1, 2, 3);
-	return call_with(fd, ABUSE_PUT_BIO, &bio.hdr, sizeof(bio.hdr));
+	return call_spoilt(fd, ABUSE_PUT_BIO, &bio.hdr, sizeof(bio.hdr));
 }
 
 static int call_register(int fd)
@@ -180,7 +195,7 @@ static int call_register(int fd)
 		.size = sizeof(f), .fd = one_of(file, file, file, disk, control, fd, 1000, -1),
 	};
 
-	return call_with(fd, ABUSE_REGISTER_FILE, &f, sizeof(f));
+	return call_spoilt(fd, ABUSE_REGISTER_FILE, &f, sizeof(f));
 }
 
 static int call_unregister(int fd)
@@ -196,7 +211,7 @@ static int call_add(void)
 		.flags = below(4) ? 0 : ABUSE_ADD_OWNER, .owner = one_of(0, 4242, -1),
 	};
 
-	return call_with(control, ABUSE_CTL_ADD, &add, sizeof(add));
+	return call_spoilt(control, ABUSE_CTL_ADD, &add, sizeof(add));
 }
 
 static int call_remove(void)
@@ -218,7 +233,7 @@ static void one_call(void)
 {
 	int *fd = &fds[below(4)], what = below(NR_CALLS), ret;
 
-	if ((what == RESET || what == REMOVE) && below(16))
+	if ((what == RESET && below(16)) || (what == REMOVE && below(4)))
 		what = EXCHANGE;
 	switch (what) {
 	case EXCHANGE:	 ret = call_exchange(*fd); break;
@@ -254,6 +269,7 @@ static void one_call(void)
 
 static void *calls_main(void *arg)
 {
+	own = memory_new(sizeof(*own));
 	for (state = (uintptr_t)arg; ; )
 		one_call();
 	return NULL;
@@ -317,6 +333,18 @@ static int issuer(void *arg)
 	return 0;
 }
 
+/* True unless it ends as it should: by its signal, not by itself or by another. */
+static bool kill_one(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	status = child_wait(pid);
+	if (status != 256 + SIGKILL)
+		printf("# a process ended with %d\n", status);
+	return status != 256 + SIGKILL;
+}
+
 /* A little of each device that lets it. */
 static int good_server(void *arg)
 {
@@ -358,16 +386,13 @@ int main(int argc, char **argv)
 		unsigned int i = n % (CALLERS + 1);
 
 		nap_ms(100);
-		kill(pid[i], SIGKILL);
-		bad += child_wait(pid[i]) != 256 + SIGKILL;
+		bad += kill_one(pid[i]);
 		pid[i] = child_start(i ? caller : good_server, (void *)(seed + 20 + n));
 	}
 	r->stop = true;
-	for (unsigned int i = 0; i <= CALLERS; i++) {
-		kill(pid[i], SIGKILL);
-		bad += child_wait(pid[i]) != 256 + SIGKILL;
-	}
-	is(bad, 0, "processes that could not be killed");
+	for (unsigned int i = 0; i <= CALLERS; i++)
+		bad += kill_one(pid[i]);
+	is(bad, 0, "processes that were not there to be killed, or could not be");
 
 	for (unsigned int i = 0; i < DEVICES; i++) {
 		int fd = open(device_of(i).node, O_RDWR | O_CLOEXEC);
