@@ -22,17 +22,17 @@ static void answer(const struct abuse_request *req, struct abuse_reply *reply,
 	uint64_t offset = req->sector << SECTOR_SHIFT;
 
 	*reply = (struct abuse_reply){ .id = req->id };
-	if (req->op == ABUSE_OP_WRITE && srv.variant && srv.store == STORE_MEM) {
+	if (req->op == ABUSE_OP_WRITE && srv.variant == 'd' && srv.store == STORE_MEM) {
 		reply->flags = ABUSE_REPLY_STORE;
 		reply->address = (uintptr_t)(srv.bytes + offset);
 	} else if (req->op == ABUSE_OP_WRITE) {
 		reply->result = store_write(&srv, payload + req->offset, offset, req->length);
 	} else if (req->op == ABUSE_OP_READ) {
-		if (srv.variant && srv.store == STORE_NULL) {
+		if (srv.variant == 'd' && srv.store == STORE_NULL) {
 			reply->flags = ABUSE_REPLY_ZERO;
 			return;
 		}
-		if (srv.variant && srv.store == STORE_MEM)
+		if (srv.variant == 'd' && srv.store == STORE_MEM)
 			buffer = srv.bytes + offset;
 		else
 			reply->result = store_read(&srv, buffer, offset, req->length);
@@ -65,7 +65,7 @@ static void *serve(void *arg)
 	(void)arg;
 	if (fd < 0)
 		die("%s", node);
-	if (srv.store != STORE_FILE && srv.variant)
+	if (srv.store != STORE_FILE && srv.variant == 'd')
 		x.buffer_size = 0;
 	for (;;) {
 		if (ioctl(fd, ABUSE_EXCHANGE, &x)) {

@@ -39,7 +39,7 @@ struct server {
 	unsigned int depth;	/* -b: requests held, or asked for, at once */
 	uint64_t size;		/* -s: MiB; bytes here */
 	uint64_t spin;		/* -S: nanoseconds to look before sleeping */
-	bool variant;		/* -d: what that means, each server says */
+	int variant;		/* -d, -g or -p, whichever is last: what it means, each server says */
 	enum store store;	/* null, mem or file:PATH */
 	unsigned char *bytes;
 	int file;
@@ -93,7 +93,7 @@ static inline void server_options(struct server *srv, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "n:t:b:s:S:d")) >= 0) {
+	while ((option = getopt(argc, argv, "n:t:b:s:S:dgp")) >= 0) {
 		unsigned long value = optarg ? strtoul(optarg, NULL, 0) : 0;
 
 		switch (option) {
@@ -102,13 +102,15 @@ static inline void server_options(struct server *srv, int argc, char **argv)
 		case 'b': srv->depth = value; break;
 		case 's': srv->size = (uint64_t)value << 20; break;
 		case 'S': srv->spin = value; break;
-		case 'd': srv->variant = true; break;
+		case 'd':
+		case 'g':
+		case 'p': srv->variant = option; break;
 		default: _exit(2);
 		}
 	}
 	if (optind + 1 != argc || !srv->threads || srv->threads > MAX_THREADS) {
 		errno = EINVAL;
-		die("[-n NUMBER] [-t THREADS] [-b DEPTH] [-s MIB] [-S SPIN] [-d] STORE");
+		die("[-n NUMBER] [-t THREADS] [-b DEPTH] [-s MIB] [-S SPIN] [-d | -g | -p] STORE");
 	}
 	server_open_store(srv, argv[optind]);
 }

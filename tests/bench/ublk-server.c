@@ -4,18 +4,22 @@
  * each hardware queue, one io_uring_enter to commit a batch, fetch anew and
  * wait. Rings have a single issuer, deferred task work and registered files.
  *
- * READs are answered from a buffer of the tag, which the kernel copies for the
- * null store too. (An address inside the store would save mem a copy, but the
- * tag's next WRITE would land there.) -d: UBLK_F_USER_COPY, so that null moves no
- * byte and mem copies between requests and its array by pread and pwrite, which
- * costs about the same for 4k and two thirds for 128k.
+ * How bytes travel, the last of these counts:
+ *   -p  as it is by default: between the request and a buffer of the tag, copied by
+ *       the kernel for the null store too; mem copies them once more. (A READ could
+ *       be answered from inside the store, but the tag's next WRITE would land there.)
+ *   -g  UBLK_F_NEED_GET_DATA: a WRITE asks where to, so mem names the place in
+ *       its array for either, and nothing is copied twice. Costs a WRITE a command.
+ *   -d  UBLK_F_USER_COPY: null moves no byte, and mem copies between requests and
+ *       its array by a pread or pwrite each.
+ * What each costs is in README.md.
  */
 #include "server.h"
 
 #include <liburing.h>
 #include <linux/ublk_cmd.h>
 
-static struct server srv = { .threads = 1, .depth = 128, .size = 128 << 20 };
+static struct server srv = { .threads = 1, .depth = 128, .size = 128 << 20, .variant = 'p' };
 static char node[32], disk[32];
 static int device;		/* /dev/ublkcN */
 static pthread_barrier_t fetched;
@@ -72,7 +76,8 @@ static void add(void)
 		.nr_hw_queues = srv.threads,
 		.queue_depth = srv.depth,
 		.max_io_buf_bytes = MAX_REQUEST,
-		.flags = UBLK_F_CMD_IOCTL_ENCODE | (srv.variant ? UBLK_F_USER_COPY : 0),
+		.flags = UBLK_F_CMD_IOCTL_ENCODE | (srv.variant == 'd' ? UBLK_F_USER_COPY : 0) |
+			 (srv.variant == 'g' ? UBLK_F_NEED_GET_DATA : 0),
 	};
 	struct ublk_params params = {
 		.len = sizeof(params),
@@ -122,6 +127,16 @@ static unsigned char *buffer_of(const struct queue *q, unsigned int tag)
 	return q->buffers + (size_t)tag * MAX_REQUEST;
 }
 
+/* Between where and the request the kernel copies, if it does. */
+static unsigned char *place_of(const struct queue *q, unsigned int tag)
+{
+	if (srv.variant == 'd')
+		return NULL;
+	if (srv.variant == 'g' && srv.store == STORE_MEM)
+		return srv.bytes + (q->descs[tag].start_sector << SECTOR_SHIFT);
+	return buffer_of(q, tag);
+}
+
 static void submit(struct queue *q, unsigned int tag, unsigned int op, int result)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->ring);
@@ -136,7 +151,7 @@ static void submit(struct queue *q, unsigned int tag, unsigned int op, int resul
 	cmd->q_id = q->id;
 	cmd->tag = tag;
 	cmd->result = result;
-	cmd->addr = srv.variant ? 0 : (uintptr_t)buffer_of(q, tag);
+	cmd->addr = (uintptr_t)place_of(q, tag);
 }
 
 /* Where pread and pwrite find the bytes of a request. */
@@ -180,7 +195,9 @@ static int answer(const struct queue *q, unsigned int tag)
 
 	if (op != UBLK_IO_OP_READ && op != UBLK_IO_OP_WRITE)
 		return op == UBLK_IO_OP_FLUSH ? 0 : -EOPNOTSUPP;
-	if (srv.variant)
+	if (srv.variant == 'g' && srv.store == STORE_MEM)
+		ret = 0;	/* the kernel copies */
+	else if (srv.variant == 'd')
 		ret = copy_self(q, tag, op == UBLK_IO_OP_READ, offset, length);
 	else if (op == UBLK_IO_OP_READ)
 		ret = store_read(&srv, buffer_of(q, tag), offset, length);
@@ -223,10 +240,12 @@ static void *serve(void *arg)
 			seen++;
 			if (cqe->res == UBLK_IO_RES_ABORT)
 				continue;
-			if (cqe->res != UBLK_IO_RES_OK)
-				demand("fetched", cqe->res);
+			demand("fetched", cqe->res);
 			tag = cqe->user_data;
-			submit(&q, tag, UBLK_U_IO_COMMIT_AND_FETCH_REQ, answer(&q, tag));
+			if (cqe->res == UBLK_IO_RES_NEED_GET_DATA)
+				submit(&q, tag, UBLK_U_IO_NEED_GET_DATA, 0);
+			else
+				submit(&q, tag, UBLK_U_IO_COMMIT_AND_FETCH_REQ, answer(&q, tag));
 		}
 		io_uring_cq_advance(&q.ring, seen);
 	}
