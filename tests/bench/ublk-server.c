@@ -220,6 +220,8 @@ static void *serve(void *arg)
 	int ret;
 
 	q.buffers = memory((size_t)srv.depth * MAX_REQUEST);
+	/* null writes none of it, and the kernel is slow to copy from pages that are not there. */
+	memset(q.buffers, 0, (size_t)srv.depth * MAX_REQUEST);
 	q.descs = mmap(NULL, srv.depth * sizeof(*q.descs), PROT_READ, MAP_SHARED | MAP_POPULATE,
 		       device, (off_t)(UBLKSRV_CMD_BUF_OFFSET + q.id * stride));
 	if (q.descs == MAP_FAILED)
