@@ -6,6 +6,6 @@
 reports='KASAN:|KCSAN:|KFENCE:|UBSAN:|BUG:|BUG |WARNING:|Oops|ODEBUG|Call Trace:|kernel BUG|Kernel panic|general protection'
 reports+='|nable to handle|refcount_t:|list_(add|del) corruption|possible (recursive|circular|irq lock|deadlock)'
 reports+='|inconsistent lock state|suspicious RCU|lock(dep| debugging).*(off|disabled)|locks? (still )?held|bad unlock balance'
-reports+='|DEBUG_LOCKS_WARN_ON|blocked for more than|soft lockup|hard LOCKUP|rcu.*(stall|detected)|workqueue lockup'
+reports+='|DEBUG_LOCKS_WARN_ON|blocked for more than|soft lockup|hard LOCKUP|rcu.*(stalls|detected)|workqueue lockup'
 reports+='|memory leak|kmemleak: .*disabled|leaked|sleeping function|scheduling while atomic|bad: scheduling'
 reports+='|Bad page|Memory corruption'
