@@ -3,6 +3,8 @@
 # Sourced in a guest where packages are installed, whichever kind: what a user may expect of them, and of their removal.
 # shellcheck source=tests/common/test.sh
 . "$TESTS/common/test.sh"
+# shellcheck source=tests/common/reports.sh
+. "$TESTS/common/reports.sh"
 
 # become USER COMMAND...: this process becomes COMMAND of that user.
 become() { exec setpriv --reuid="$1" --regid="$1" --init-groups --inh-caps=-all "${@:2}"; }
@@ -61,9 +63,8 @@ nothing_is_left() {
 
 # kernel_is_content: it said nothing bad since it booted, about the module or as it does when it is in trouble.
 kernel_is_content() {
-	local complaints reports='abuse|WARNING|BUG|Oops|blocked for more than|hung task|soft lockup|hard LOCKUP|general protection'
-	reports+='|rcu.*(stall|detected)|nable to handle|Call Trace|refcount_t|(list_add|list_del) corruption'
-	complaints=$(dmesg --level=emerg,alert,crit,err,warn | grep -iE "$reports" | grep -v 'taints kernel\|module verification' || true)
+	local complaints
+	complaints=$(dmesg --level=emerg,alert,crit,err,warn | grep -E "[aA]buse|$reports" | grep -v 'taints kernel\|module verification' || true)
 	[ -z "$complaints" ] || dmesg | tail -n 150
 	is "$complaints" "" "the kernel has nothing to complain about"
 }
