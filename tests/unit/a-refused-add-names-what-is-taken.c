@@ -3,7 +3,7 @@
  * abusectl add, when the module says no: number, name or UUID is blamed, whichever another
  * device has; and who may not is told what is needed.
  */
-#include "test.h"
+#include "said.h"
 
 #include "../../utils/abusectl/parse.c"
 #include "../../utils/abusectl/device.c"
@@ -18,18 +18,6 @@ static const struct abuse_dev devs[] = {
 
 static int error;
 static bool is_gone;		/* who had it, by the time one looks */
-static char said[256];
-
-int failed(const char *subject, const char *format, ...)
-{
-	int n = snprintf(said, sizeof(said), "%s: ", subject);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(said + n, sizeof(said) - (size_t)n, format, args);
-	va_end(args);
-	return EXIT_FAILED;
-}
 
 int abuse_ctl_add(struct abuse_add *add)
 {

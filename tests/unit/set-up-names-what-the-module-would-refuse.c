@@ -4,24 +4,11 @@
  * else: all combinations of keys that depend on each other. It names the key, the value
  * and what is allowed.
  */
-#include "test.h"
+#include "said.h"
 
 #include "../../module/params.c"
 #include "../../utils/abusectl/parse.c"
 #include "../../utils/abusectl/setup.c"
-
-static char said[256];
-
-int failed(const char *subject, const char *format, ...)
-{
-	int n = snprintf(said, sizeof(said), "%s: ", subject);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(said + n, sizeof(said) - (size_t)n, format, args);
-	va_end(args);
-	return EXIT_FAILED;
-}
 
 int invalid(const char *subject, const char *format, ...)
 {
