@@ -8,6 +8,7 @@
 
 #include "../../module/params.c"
 #include "../../utils/abusectl/parse.c"
+#include "../../utils/abusectl/setup-keys.c"
 #include "../../utils/abusectl/setup.c"
 
 int invalid(const char *subject, const char *format, ...)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The keys of set-up: a list such as "size=64M,bs=4096,ro" becomes settings,
- * which are checked here and applied to an open device. setup and server share
- * them; help prints the same table.
+ * The keys of set-up: a list such as "size=64M,bs=4096,ro" becomes settings
+ * (setup-keys.c), which are checked against the device they are for (setup.c).
+ * setup and server share them; help prints the same table.
  */
 #ifndef ABUSECTL_SETUP_H
 #define ABUSECTL_SETUP_H
 
 #include <libabuse.h>
+
+#define VALUE_TEXT		64	/* bytes that any value of a key takes, spelt */
+#define SETTINGS_MAX_DISCARD	UINT32_MAX	/* bytes in one request */
 
 struct settings {
 	struct abuse_params params;	/* values of the keys given */
@@ -31,6 +34,16 @@ bool settings_has_either(const struct settings *settings, const char *name);
 
 /* Only keys and values that 2009 knew? */
 bool settings_are_plain(const struct settings *settings);
+
+/* One key as it was given, "bs=4096", and the value that the device has instead. */
+struct difference {
+	char wanted[96];
+	char has[VALUE_TEXT];
+};
+
+/* The first key whose value is another than that of @now, but for what may change. */
+bool settings_differ(const struct settings *settings, const struct abuse_params *now,
+		     struct difference *difference);
 
 /*
  * Values that exclude each other, or that the device @now, which is empty, cannot have;
