@@ -64,7 +64,7 @@ nothing_is_left() {
 # kernel_is_content: it said nothing bad since it booted, about the module or as it does when it is in trouble.
 kernel_is_content() {
 	local complaints
-	complaints=$(dmesg --level=emerg,alert,crit,err,warn | grep -E "[aA]buse|$reports" | grep -v 'taints kernel\|module verification' || true)
+	complaints=$(dmesg --level=emerg,alert,crit,err,warn | grep -iE "abuse|WARNING|BUG|$reports" | grep -v 'taints kernel\|module verification' || true)
 	[ -z "$complaints" ] || dmesg | tail -n 150
 	is "$complaints" "" "the kernel has nothing to complain about"
 }
