@@ -135,7 +135,9 @@ struct abuse_queue {
 	struct list_head backlog;	/* beyond the limit, FIFO */
 	u64 seq;
 	unsigned int turns;		/* fetches by servers at home here */
-	unsigned int vain_spins;	/* in a row; a hint */
+	unsigned int vain_spins;	/* in a row; a hint, as the next two are */
+	u32 wake_ns;			/* that a wake-up took of late */
+	u64 woken_at;			/* local_clock() when one was begun, or 0 */
 	atomic_t nr_spinning;		/* servers that look again before they sleep */
 	wait_queue_head_t fetch_wait;	/* exchange; exclusive */
 } ____cacheline_aligned_in_smp;

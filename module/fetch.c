@@ -7,6 +7,7 @@
 #include <linux/hrtimer.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
 #include <linux/timekeeping.h>
 
 #include "abuse.h"
@@ -18,6 +19,12 @@
 /* After so many spins in vain on a queue only every so manieth wait spins. */
 #define ABUSE_VAIN_SPINS	4
 #define ABUSE_SPIN_AGAIN	16
+
+/*
+ * A spin may last as long as so many wake-ups take. Who submits one request after the
+ * other sleeps meanwhile and has to be woken, too, so that one is too short.
+ */
+#define ABUSE_SPIN_WAKES	4
 
 static u32 flags_of(const struct request *rq)
 {
@@ -225,6 +232,20 @@ static bool spin_is_worth_it(const struct abuse_queue *home)
 	return vain < ABUSE_VAIN_SPINS || !(vain % ABUSE_SPIN_AGAIN);
 }
 
+/* How long the wake-up took that ended this sleep; clocks may disagree: a hint. */
+static void learn_wake(struct abuse_queue *home)
+{
+	u64 woken_at = READ_ONCE(home->woken_at);
+	s64 took = local_clock() - woken_at;
+	s64 before = READ_ONCE(home->wake_ns);
+
+	WRITE_ONCE(home->woken_at, 0);
+	if (!woken_at || took <= 0)
+		return;
+	took = min_t(s64, took, ABUSE_MAX_SPIN_NS);
+	WRITE_ONCE(home->wake_ns, before + (took - before) / 8);
+}
+
 /*
  * Sleeping and being woken costs more than a short look, as long as nobody else
  * wants the processor. Submitters rely on a last look after nr_spinning is down
@@ -233,12 +254,14 @@ static bool spin_is_worth_it(const struct abuse_queue *home)
 static bool spin_for_news(const struct abuse_server *srv,
 			  struct abuse_queue *home, u64 spin_ns)
 {
-	u64 end = local_clock() + spin_ns;
+	u64 end = local_clock() +
+		  min_t(u64, spin_ns, ABUSE_SPIN_WAKES * READ_ONCE(home->wake_ns));
 	bool found = false;
 
 	atomic_inc(&home->nr_spinning);
 	while (!(found = has_news(srv, home)) && local_clock() < end) {
-		if (need_resched() || signal_pending(current))
+		if (need_resched() || !single_task_running() ||
+		    signal_pending(current))
 			break;
 		cpu_relax();
 	}
@@ -264,6 +287,7 @@ static bool spin(const struct abuse_server *srv, struct abuse_queue *home,
 int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 {
 	struct abuse_queue *home = abuse_queue_at_home(srv->dev);
+	bool has_slept = false;
 	DEFINE_WAIT(wait);
 	int err = 0;
 
@@ -282,11 +306,14 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 			err = -EINTR;
 			break;
 		}
+		has_slept = true;
 		if (!schedule_hrtimeout_range(deadline, current->timer_slack_ns,
 					      HRTIMER_MODE_ABS))
 			err = -ETIME;
 	}
 	finish_wait(&home->fetch_wait, &wait);
+	if (has_slept && !err)
+		learn_wake(home);
 	/* A wake-up that came as we gave up belongs to the next. */
 	if (err && has_news(srv, home))
 		abuse_wake_one(srv->dev, home);

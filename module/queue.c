@@ -4,10 +4,14 @@
  * what is handed out at once, and the servers that sleep until there is something.
  * submit.c puts in, fetch.c and legacy.c take out, recover.c puts back.
  */
+#include <linux/sched/clock.h>
 #include <linux/slab.h>
 
 #include "abuse.h"
 #include "trace.h"
+
+/* What a wake-up takes, until one was seen: nanoseconds, of a processor half asleep. */
+#define ABUSE_WAKE_NS	5000
 
 int abuse_queues_alloc(struct abuse_device *dev)
 {
@@ -29,6 +33,7 @@ int abuse_queues_alloc(struct abuse_device *dev)
 		INIT_LIST_HEAD(&queue->pending);
 		INIT_LIST_HEAD(&queue->backlog);
 		init_waitqueue_head(&queue->fetch_wait);
+		queue->wake_ns = ABUSE_WAKE_NS;
 	}
 	return 0;
 }
@@ -186,6 +191,7 @@ static bool wake_sleeper(struct abuse_queue *queue)
 	/* Its callers made the barrier: abuse_wake_one(), abuse_wake_all(). */
 	if (!waitqueue_active(&queue->fetch_wait))
 		return false;
+	WRITE_ONCE(queue->woken_at, local_clock());
 	wake_up_interruptible(&queue->fetch_wait);
 	return true;
 }

@@ -318,7 +318,7 @@ static void spin_is(uint64_t given, uint32_t flags, uint64_t wanted)
 static void spinning(void)
 {
 	fake_begin(0, 0);
-	spin_is(0, 0, 20000);
+	spin_is(0, 0, ABUSE_DEFAULT_SPIN);
 	spin_is(1000000, 0, 1000000);
 	spin_is(0, ABUSE_SERVER_NO_SPIN, 0);
 	spin_is(1, ABUSE_SERVER_NO_SPIN, 0);

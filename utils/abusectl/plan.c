@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define DEFAULT_BATCH	16		/* so that no worker waits for a slow one's requests */
-#define DEFAULT_SPIN	20000		/* nanoseconds */
 
 /* What no backend can be made to do that does not. */
 #define BACKEND_FEATURES	(ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES)
@@ -40,8 +39,8 @@ static const struct own_key {
 	  "                       mem, null and zero)" },
 	{ "spin", offsetof(struct serving, spin), 0, ABUSE_MAX_SPIN,
 	  parse_time, "TIME", "from 0 to 1ms (ns, us and ms allowed)",
-	  "look so long for a request before sleeping, 0 to 1ms\n"
-	  "                       (default 20us)" },
+	  "look so long, at most, for a request before sleeping,\n"
+	  "                       0 to 1ms (default 200us)" },
 	{ "redirect", offsetof(struct serving, redirect), 0, 1,
 	  parse_number, "0|1", "0 or 1",
 	  "1: the kernel reads and writes files itself,\n"
@@ -69,7 +68,7 @@ void plan_init(struct plan *plan)
 			.backend = backends[0],
 			.spec = backends[0]->name,
 			.nr_workers = default_workers(),
-			.spin = DEFAULT_SPIN,
+			.spin = ABUSE_DEFAULT_SPIN,
 			.redirect = 1,
 		},
 	};

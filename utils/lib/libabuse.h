@@ -265,6 +265,8 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 
 #define ABUSE_MAX_THREADS	64
 #define ABUSE_MAX_SPIN		1000000	/* nanoseconds */
+#define ABUSE_DEFAULT_SPIN	200000	/* where wake-ups are slow, as in virtual machines; the
+					 * kernel takes of it what four wake-ups take */
 
 /* All 0 but device, ops and, to set a device up, params.capacity is a good start. */
 struct abuse_config {
@@ -287,9 +289,10 @@ struct abuse_config {
 	uint64_t buffer;		/* bytes that each has for data; default and least
 					 * twice the largest request; more lets more
 					 * be in flight at once */
-	uint64_t spin;			/* nanoseconds to look for a request before
-					 * sleeping, at most 1 ms, less where that is
-					 * in vain; default 20000; threads alone */
+	uint64_t spin;			/* nanoseconds, at most, to look for a request
+					 * before sleeping, up to 1 ms; less where wake-ups
+					 * are quick or that is in vain; default
+					 * ABUSE_DEFAULT_SPIN; threads alone */
 	uint64_t reserved[8];		/* 0 */
 };
 

@@ -20,7 +20,6 @@
 #define KICK_INTERVAL	20000000	/* nanoseconds */
 #define STACK_SIZE	(256 * 1024)	/* locked memory: keep it small */
 #define DEFAULT_DEPTH	16
-#define DEFAULT_SPIN	20000		/* nanoseconds: about what a sleep costs */
 #define MAX_TURNS	16		/* in a dispatch, before others have theirs */
 #define NSEC_PER_SEC	1000000000LL
 #define LONGEST		((1LL << 29) * NSEC_PER_SEC)	/* any longer is for ever */
@@ -51,7 +50,7 @@ static int check_config(struct abuse_config *config)
 	if (!config->depth)
 		config->depth = DEFAULT_DEPTH;
 	if (!config->spin)
-		config->spin = DEFAULT_SPIN;
+		config->spin = ABUSE_DEFAULT_SPIN;
 	if (config->flags & ABUSE_SERVER_NO_SPIN)
 		config->spin = 0;
 	return 0;

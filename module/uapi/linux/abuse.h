@@ -215,7 +215,9 @@ struct abuse_exchange {
 	__u64 buffer;		/* for WRITE payloads, 4096-aligned */
 	__u64 buffer_size;	/* bytes; 0 = payloads are not wanted */
 	__s64 wait;		/* nanoseconds; 0 = do not, -1 = for ever */
-	__u64 spin;		/* nanoseconds to look before sleeping, at most 1 ms */
+	__u64 spin;		/* nanoseconds that it may look before it sleeps, at most
+				 * 1 ms; no longer than four wake-ups take there, and
+				 * only while nothing else is to run on its processor */
 };
 
 /*
