@@ -420,6 +420,8 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns);
  */
 struct abuse_tally {
 	struct abuse_jobs jobs;	/* for files; no lane has them yet */
+	struct abuse_target *target;	/* that a reply named last, and we have a reference */
+	u32 file;		/* it is registered as */
 	unsigned int served;
 	unsigned int failed;
 	unsigned int counted;	/* of these, within the queue limit */

@@ -95,6 +95,10 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 		abuse_lane_append(dev, &tally->jobs);
 		tally->jobs.first = NULL;
 	}
+	if (tally->target) {
+		abuse_target_put(tally->target);
+		tally->target = NULL;
+	}
 	if (!tally->served && !tally->failed)
 		return;
 	end_batch(dev, tally);

@@ -308,6 +308,19 @@ static bool is_allowed(const struct abuse_target *target,
 	       end <= rlimit(RLIMIT_FSIZE);
 }
 
+/* Most replies of a call name the same file: it is looked up once. NULL: there is none. */
+static struct abuse_target *target_of(struct abuse_server *srv, u32 file,
+				      struct abuse_tally *tally)
+{
+	if (!tally->target || tally->file != file) {
+		if (tally->target)
+			abuse_target_put(tally->target);
+		tally->target = abuse_target_get(srv, file);
+		tally->file = file;
+	}
+	return tally->target;
+}
+
 /*
  * Gives a request that is claimed to the registered file that the reply names. 0: it is
  * the file's now, and begun when the tally is settled. -EINVAL: no such file, or not for
@@ -317,20 +330,17 @@ int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 		   const struct abuse_reply *reply, struct abuse_tally *tally)
 {
 	struct abuse_device *dev = srv->dev;
-	struct abuse_target *target = abuse_target_get(srv, reply->file);
+	struct abuse_target *target = target_of(srv, reply->file, tally);
 	struct abuse_redirect *r;
-	int err = -EINVAL;
 
-	if (!target)
-		return err;
-	if (!is_allowed(target, slot->rq, reply->address))
-		goto out_put;
+	if (!target || !is_allowed(target, slot->rq, reply->address))
+		return -EINVAL;
 	if (!abuse_slot_try(slot, reply->id, ABUSE_CLAIMED_HELD,
 			    ABUSE_REDIRECTED)) {
 		abuse_end_doomed(dev, slot);
-		err = -ESTALE;
-		goto out_put;
+		return -ESTALE;
 	}
+	kref_get(&target->ref);
 	r = &dev->redirects[slot - dev->slots];
 	r->target = target;
 	r->bio = slot->rq->bio;
@@ -341,10 +351,6 @@ int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 	trace_abuse_redirected(dev, slot);
 	abuse_job_append(&tally->jobs, &r->job);
 	return 0;
-
-out_put:
-	abuse_target_put(target);
-	return err;
 }
 
 /* A hint; for who has seen to it that no new ones come it is the truth. */
