@@ -229,13 +229,26 @@ void queue_run(struct queue *queue, struct slot *slot);
 void queue_settle(struct queue *queue, struct slot *slot, int result);
 int queue_flush_late(struct queue *queue);
 
-static inline void reply_stored(struct abuse_reply *reply, const struct slot *slot)
+/* reply.c */
+
+/* Of a request that was done, where its bytes are or go. */
+static inline void reply_with_bytes(struct abuse_reply *reply, const struct slot *slot,
+				    int result)
 {
-	reply->flags = ABUSE_REPLY_STORE;
-	reply->address = slot->target;
+	if (result == ABUSE_ZEROES) {
+		reply->flags = ABUSE_REPLY_ZERO;
+	} else if (slot->marks & IS_REDIRECTED) {
+		reply->flags = ABUSE_REPLY_REDIRECT;
+		reply->address = slot->target;
+		reply->file = slot->file;
+	} else if (slot->marks & IS_STORED) {
+		reply->flags = ABUSE_REPLY_STORE;
+		reply->address = slot->target;
+	} else if (slot->req.op == ABUSE_OP_READ) {
+		reply->address = (uintptr_t)slot->req.data;
+	}
 }
 
-/* reply.c */
 void queue_reply(struct queue *queue, struct slot *slot, int result);
 
 /* wake.c: sleeping until a request comes or one is done elsewhere; in event loops too */

@@ -50,18 +50,9 @@ void queue_reply(struct queue *queue, struct slot *slot, int result)
 
 	queue->replied[queue->nr_replies++] = slot;
 	*to = (struct abuse_reply) { .id = slot->id };
-	if (result < 0) {
+	if (result < 0)
 		to->result = allowed_result(slot->req.op, -result);
-	} else if (result == ABUSE_ZEROES) {
-		to->flags = ABUSE_REPLY_ZERO;
-	} else if (slot->marks & IS_REDIRECTED) {
-		to->flags = ABUSE_REPLY_REDIRECT;
-		to->address = slot->target;
-		to->file = slot->file;
-	} else if (slot->marks & IS_STORED) {
-		reply_stored(to, slot);
-	} else if (slot->req.op == ABUSE_OP_READ) {
-		to->address = (uintptr_t)slot->req.data;
-	}
+	else
+		reply_with_bytes(to, slot, result);
 	count_reply(&queue->counts, slot, to);
 }

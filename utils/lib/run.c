@@ -10,10 +10,11 @@ static inline bool is_plain(const struct slot *slot, int result)
 {
 	const struct abuse_req *req = &slot->req;
 
-	if (slot->marks & ~(unsigned int)IS_STORED)
+	if (slot->marks & ~(unsigned int)(IS_STORED | IS_REDIRECTED))
 		return false;
 	if (req->op == ABUSE_OP_READ)
-		return result == ABUSE_ZEROES || (!result && req->data);
+		return result == ABUSE_ZEROES ||
+		       (!result && (req->data || slot->marks & IS_REDIRECTED));
 	return req->op == ABUSE_OP_WRITE && !result && !(req->flags & ABUSE_REQ_FUA);
 }
 
@@ -24,19 +25,12 @@ static inline void reply_plain(struct queue *queue, struct slot *slot, int resul
 
 	queue->replied[queue->nr_replies++] = slot;
 	*to = (struct abuse_reply) { .id = slot->id };
-	if (slot->req.op == ABUSE_OP_WRITE) {
-		if (slot->marks)
-			reply_stored(to, slot);
-		count(&counts->ops[ABUSE_OP_WRITE], 1);
-		count(&counts->written_bytes, slot->req.length);
-		return;
-	}
-	if (result == ABUSE_ZEROES)
-		to->flags = ABUSE_REPLY_ZERO;
-	else
-		to->address = (uintptr_t)slot->req.data;
-	count(&counts->ops[ABUSE_OP_READ], 1);
-	count(&counts->read_bytes, slot->req.length);
+	reply_with_bytes(to, slot, result);
+	if (to->flags == ABUSE_REPLY_REDIRECT)
+		count(&counts->redirected, 1);
+	count(&counts->ops[slot->req.op], 1);
+	count(slot->req.op == ABUSE_OP_READ ? &counts->read_bytes :
+					      &counts->written_bytes, slot->req.length);
 }
 
 /* What a callback returned, or -EIO if that makes no sense. */
