@@ -709,6 +709,16 @@ static inline bool task_is(pid_t tid, char state)
 	return p && p[1] == ' ' && p[2] == state;
 }
 
+/* This thread, and what it starts from then on, runs on that processor alone. */
+static inline int pin(unsigned int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	return sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
 /* ---- I/O on the disk that may block --------------------------------------------------------- */
 
 enum io_op { IO_READ, IO_WRITE, IO_FSYNC, IO_DISCARD, IO_ZEROOUT };

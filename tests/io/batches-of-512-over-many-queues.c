@@ -14,11 +14,7 @@ static unsigned char *data;
 
 static int run_pinned(void *arg)
 {
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(arg == aio[1] ? 1 : 0, &cpus);
-	sched_setaffinity(0, sizeof(cpus), &cpus);
+	pin(arg == aio[1]);
 	return aio_run(arg);
 }
 

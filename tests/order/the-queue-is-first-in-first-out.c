@@ -8,15 +8,6 @@
 
 #define N	24
 
-static int pin(unsigned int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	return sched_setaffinity(0, sizeof(cpus), &cpus);
-}
-
 /* Queues N requests, one after the other, from alternating processors. */
 static void queue(const struct device *d, struct io **io)
 {

@@ -35,9 +35,7 @@ static struct io *read_on(const struct device *d, int cpu, uint64_t at)
 	cpu_set_t cpus;
 	struct io *io;
 
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	need(!sched_setaffinity(0, sizeof(cpus), &cpus), "processor %d", cpu);
+	need(!pin(cpu), "processor %d", cpu);
 	io = io_read(d, at, 4096);
 	memset(&cpus, 0xff, sizeof(cpus));
 	sched_setaffinity(0, sizeof(cpus), &cpus);
