@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A server that may look for 1 ms before it sleeps hardly ever does where requests come more
+ * rarely than that, and stops looking as soon as another thread wants its processor.
+ */
+/* timeout: 120 */
+#include "waiter.h"
+
+#define RARE	200	/* requests */
+#define WAKES	60
+#define TRIES	5	/* a busy host may take a processor away for a while */
+
+static struct device d;
+static struct waiter waiter;
+static unsigned char *data;
+static int disk;
+
+static void begin(uint64_t spin)
+{
+	d = device_new();
+	set_up(&d, MIB, 0);
+	disk = disk_open(&d, O_RDONLY | O_DIRECT);
+	waiter_start(&waiter, &d, 1, spin);
+	need(!pin(0), "a processor");
+}
+
+static void end(void)
+{
+	int fd = server_open(&d);
+
+	need(!reset(fd), "RESET");
+	waiter_end(&waiter);
+	close(fd);
+	close(disk);
+}
+
+static void read_once(void)
+{
+	need(pread(disk, data, 4096, 0) == 4096, "a read");
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/*
+ * Milliseconds of the processor for a request, where they come 5 ms apart: the lower
+ * quartile, as a busy host adds to many.
+ */
+static double time_of_one(uint64_t spin)
+{
+	double times[RARE], before, after;
+
+	begin(spin);
+	before = waiter_time(&waiter);
+	for (int i = 0; i < RARE; i++) {
+		read_once();
+		nap_ms(5);
+		need(wait_for(waiter_is_asleep(&waiter)), "the server to sleep");
+		after = waiter_time(&waiter);
+		times[i] = (after - before) * 1e3;
+		before = after;
+	}
+	end();
+	qsort(times, RARE, sizeof(*times), by_size);
+	return times[RARE / 4];
+}
+
+static void rare_requests(void)
+{
+	double with = 1, without = 0;
+
+	for (int i = 0; i < TRIES && with - without >= 0.4; i++) {
+		without = time_of_one(0);
+		with = time_of_one(MSEC);
+		printf("# %.3f ms for a rare request, without a spin %.3f\n", with,
+		       without);
+	}
+	ok(with - without < 0.4, "little time is spent on looking");
+}
+
+/* ---- who wants the processor ---------------------------------------------------- */
+
+static int wish[2], told[2];	/* pipes */
+
+/* Tells how late it is, each time that it is woken: milliseconds. */
+static void *other_main(void *unused)
+{
+	struct sched_param first = { .sched_priority = 1 };
+	double since;
+
+	(void)unused;
+	need(!pin(1), "a processor");
+	need(!sched_setscheduler(0, SCHED_FIFO, &first), "to come before others");
+	while (read(wish[0], &since, sizeof(since)) == sizeof(since)) {
+		double late = (now() - since) * 1e3;
+
+		need(write(told[1], &late, sizeof(late)) == sizeof(late), "to tell");
+	}
+	return NULL;
+}
+
+/* Milliseconds until the other runs that wants the server's processor. */
+static double late_now(void)
+{
+	double late, since = now();
+
+	need(write(wish[1], &since, sizeof(since)) == sizeof(since), "to wake it");
+	need(read(told[0], &late, sizeof(late)) == sizeof(late), "its word");
+	return late;
+}
+
+/*
+ * While the server looks: it has found some requests by that, and sleeps once, after the
+ * last of them. The lower quartile of all times that it went like this; 0: too few did.
+ */
+static double lateness(void)
+{
+	unsigned int n = 0, sleeps = waiter_sleeps(&waiter), before;
+	double late[WAKES], end = now() + 5;
+
+	while (n < WAKES && now() < end) {
+		for (int i = 0; i < 4; i++)
+			read_once();
+		late[n] = late_now();
+		need(wait_for(waiter_is_asleep(&waiter)), "the server to sleep");
+		before = sleeps;
+		sleeps = waiter_sleeps(&waiter);
+		n += sleeps == before + 1;
+	}
+	qsort(late, n, sizeof(*late), by_size);
+	return n < WAKES / 2 ? 0 : late[n / 4];
+}
+
+/* The same while it sleeps, at best. */
+static double lateness_asleep(void)
+{
+	double late[WAKES];
+
+	for (int i = 0; i < WAKES; i++)
+		late[i] = late_now();
+	qsort(late, WAKES, sizeof(*late), by_size);
+	return late[0];
+}
+
+static void wanted_processor(void)
+{
+	double with = 1, without = 0;
+	pthread_t other;
+
+	need(!pipe(wish) && !pipe(told), "two pipes");
+	need(!pthread_create(&other, NULL, other_main, NULL), "a thread");
+	begin(MSEC);
+	for (int i = 0; i < TRIES && with - without >= 0.3; i++) {
+		without = lateness_asleep();
+		with = lateness();
+		printf("# %.3f ms until the other runs, while the server sleeps %.3f\n",
+		       with, without);
+	}
+	end();
+	ok(with - without < 0.3, "who wants the processor gets it at once");
+	close(wish[1]);
+	pthread_join(other, NULL);
+}
+
+int main(void)
+{
+	test_begin();
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		skip("needs two processors");
+	data = memory_new(4096);
+	keep_awake();
+	rare_requests();
+	wanted_processor();
+	return done();
+}
