@@ -19,15 +19,16 @@ static inline void *idler_main(void *cpu)
 }
 
 /*
- * Keeps two processors running that have nothing else to do: one that halted is not
- * awake again for milliseconds where the host is busy.
+ * Keeps a processor running that has nothing else to do: one that halted is not awake
+ * again for milliseconds where the host is busy. Not a server's that is to look before
+ * it sleeps, which it does not where anything else is to run.
  */
-static inline void keep_awake(void)
+static inline void keep_awake(unsigned int cpu)
 {
 	pthread_t thread;
 
-	for (uintptr_t cpu = 0; cpu < 2; cpu++)
-		need(!pthread_create(&thread, NULL, idler_main, (void *)cpu), "a thread");
+	need(!pthread_create(&thread, NULL, idler_main, (void *)(uintptr_t)cpu),
+	     "a thread");
 }
 
 struct waiter {

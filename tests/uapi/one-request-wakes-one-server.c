@@ -94,7 +94,7 @@ static bool few_sleep(void)
 static void none_is_woken(void)
 {
 	begin(1);
-	keep_awake();
+	keep_awake(0);
 	waiter_start(&waiters[0], &d, 1, MSEC);
 	waiter_start(&waiters[1], &d, 0, 0);
 	need(!pin(0), "a processor");
