@@ -252,19 +252,21 @@ static int give(struct abuse_server *srv, struct abuse_exchange *x,
 static int give_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
 			void __user *arg)
 {
+	u64 spin = x->spin;
 	ktime_t deadline = 0;
 	int n;
 
-	if (x->wait > 0)
+	if (x->wait > 0) {
 		deadline = ktime_add_safe(ktime_get(), ns_to_ktime(x->wait));
+		spin = min_t(u64, spin, x->wait);
+	}
 	for (;;) {
 		n = give(srv, x, arg);
 		if (n >= 0)
 			abuse_device_is_served(srv);
 		if (n || !x->wait)
 			return n;
-		n = abuse_fetch_wait(srv, x->wait < 0 ? NULL : &deadline,
-				     x->spin);
+		n = abuse_fetch_wait(srv, x->wait < 0 ? NULL : &deadline, spin);
 		if (n)
 			return n == -ETIME ? 0 : n;
 	}

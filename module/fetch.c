@@ -232,6 +232,11 @@ static bool spin_is_worth_it(const struct abuse_queue *home)
 	return vain < ABUSE_VAIN_SPINS || !(vain % ABUSE_SPIN_AGAIN);
 }
 
+static void count_vain(struct abuse_queue *home)
+{
+	WRITE_ONCE(home->vain_spins, READ_ONCE(home->vain_spins) + 1);
+}
+
 /* How long the wake-up took that ended this sleep; clocks may disagree: a hint. */
 static void learn_wake(struct abuse_queue *home)
 {
@@ -246,37 +251,45 @@ static void learn_wake(struct abuse_queue *home)
 	WRITE_ONCE(home->wake_ns, before + (took - before) / 8);
 }
 
+/* Somebody else is to have the processor, or the server is to go. */
+static bool spin_is_unwanted(void)
+{
+	return need_resched() || !single_task_running() ||
+	       signal_pending(current);
+}
+
 /*
  * Sleeping and being woken costs more than a short look, as long as nobody else
- * wants the processor. Submitters rely on a last look after nr_spinning is down
- * again: the caller's, or that of prepare_to_wait_exclusive().
+ * wants the processor. It is not taken away meanwhile, or what comes would wait for
+ * its return. Submitters rely on a last look after nr_spinning is down again: the
+ * caller's, or that of prepare_to_wait_exclusive().
  */
-static bool spin_for_news(const struct abuse_server *srv,
-			  struct abuse_queue *home, u64 spin_ns)
+static bool spin(const struct abuse_server *srv, struct abuse_queue *home,
+		 u64 spin_ns)
 {
 	u64 end = local_clock() +
 		  min_t(u64, spin_ns, ABUSE_SPIN_WAKES * READ_ONCE(home->wake_ns));
-	bool found = false;
+	bool found, unwanted = false;
 
+	if (!spin_is_worth_it(home)) {
+		count_vain(home);
+		return false;
+	}
+	preempt_disable();
 	atomic_inc(&home->nr_spinning);
 	while (!(found = has_news(srv, home)) && local_clock() < end) {
-		if (need_resched() || !single_task_running() ||
-		    signal_pending(current))
+		unwanted = spin_is_unwanted();
+		if (unwanted)
 			break;
 		cpu_relax();
 	}
 	atomic_dec(&home->nr_spinning);
 	smp_mb__after_atomic();
-	return found;
-}
-
-static bool spin(const struct abuse_server *srv, struct abuse_queue *home,
-		 u64 spin_ns)
-{
-	bool found = spin_is_worth_it(home) &&
-		     spin_for_news(srv, home, spin_ns);
-
-	WRITE_ONCE(home->vain_spins, found ? 0 : home->vain_spins + 1);
+	preempt_enable();
+	if (found)
+		WRITE_ONCE(home->vain_spins, 0);
+	else if (!unwanted)
+		count_vain(home);
 	return found;
 }
 

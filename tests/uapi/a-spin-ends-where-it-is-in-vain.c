@@ -179,38 +179,48 @@ static double lateness_asleep(void)
 
 static void wanted_processor(void)
 {
-	double with = 1, without = 0;
+	double with = 0, without = 0;
 	pthread_t other;
 
 	need(!pipe(wish) && !pipe(told), "two pipes");
 	need(!pthread_create(&other, NULL, other_main, NULL), "a thread");
 	begin(MSEC);
-	for (int i = 0; i < TRIES && with - without >= 0.1; i++) {
+	for (int i = 0; i < TRIES && (!with || with - without >= 0.1); i++) {
 		without = lateness_asleep();
 		with = lateness();
 		printf("# %.3f ms until the other runs, while the server sleeps %.3f\n",
 		       with, without);
 	}
 	end();
-	ok(with - without < 0.1, "who wants the processor gets it at once");
+	ok(with && with - without < 0.1, "who wants the processor gets it at once");
 	close(wish[1]);
 	pthread_join(other, NULL);
 }
 
-/* To the last: there is no end to who keeps it awake. */
+/* How often the server sleeps that shares its processor, and is asked in a row. */
+static unsigned int sleeps_in_a_row(void)
+{
+	unsigned int n = waiter_sleeps(&waiter);
+
+	for (int i = 0; i < IN_A_ROW; i++)
+		read_once();
+	return waiter_sleeps(&waiter) - n;
+}
+
+/* Comes last: there is no end to who keeps it awake. */
 static void shared_processor(void)
 {
-	unsigned int n;
+	unsigned int n = 0;
 
 	keep_awake(1);
 	begin(MSEC);
-	n = waiter_sleeps(&waiter);
-	for (int i = 0; i < IN_A_ROW; i++)
-		read_once();
-	n = waiter_sleeps(&waiter) - n;
-	printf("# %u sleeps for %d requests where another thread is to run\n", n, IN_A_ROW);
-	ok(n >= IN_A_ROW - 4, "nor does it look where another is to run");
+	for (int i = 0; i < TRIES && n < IN_A_ROW - 4; i++) {
+		n = sleeps_in_a_row();
+		printf("# %u sleeps for %d requests where another is to run\n", n,
+		       IN_A_ROW);
+	}
 	end();
+	ok(n >= IN_A_ROW - 4, "nor does it look where another is to run");
 }
 
 int main(void)

@@ -186,6 +186,9 @@ struct abuse_reply {
  * handed out: the oldest of one hardware queue, the caller's processor's if there
  * is something in it, as long as the payload of the next WRITE fits.
  * If there is none, the call waits, unless a reply's status is EFAULT or EINVAL.
+ * Of that it may spend spin looking without sleep: as long as four wake-ups took of
+ * late, now and then only where that was in vain, and while nothing else is to run on
+ * its processor.
  * It returns 0 once a reply was taken or a request handed out, and when the time
  * is over (nr_requests is 0 then).
  *
@@ -215,9 +218,7 @@ struct abuse_exchange {
 	__u64 buffer;		/* for WRITE payloads, 4096-aligned */
 	__u64 buffer_size;	/* bytes; 0 = payloads are not wanted */
 	__s64 wait;		/* nanoseconds; 0 = do not, -1 = for ever */
-	__u64 spin;		/* nanoseconds that it may look before it sleeps, at most
-				 * 1 ms; no longer than four wake-ups take there, and
-				 * only while nothing else is to run on its processor */
+	__u64 spin;		/* nanoseconds to look before sleeping; see above */
 };
 
 /*
