@@ -177,6 +177,12 @@ static double lateness_asleep(void)
 	return late[0];
 }
 
+/* Twice as late as a server that sleeps makes it: on kernels that check much that is more. */
+static bool is_at_once(double with, double without)
+{
+	return with && with < 2 * without + 0.1;
+}
+
 static void wanted_processor(void)
 {
 	double with = 0, without = 0;
@@ -185,14 +191,14 @@ static void wanted_processor(void)
 	need(!pipe(wish) && !pipe(told), "two pipes");
 	need(!pthread_create(&other, NULL, other_main, NULL), "a thread");
 	begin(MSEC);
-	for (int i = 0; i < TRIES && (!with || with - without >= 0.1); i++) {
+	for (int i = 0; i < TRIES && !is_at_once(with, without); i++) {
 		without = lateness_asleep();
 		with = lateness();
 		printf("# %.3f ms until the other runs, while the server sleeps %.3f\n",
 		       with, without);
 	}
 	end();
-	ok(with && with - without < 0.1, "who wants the processor gets it at once");
+	ok(is_at_once(with, without), "who wants the processor gets it at once");
 	close(wish[1]);
 	pthread_join(other, NULL);
 }
