@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A server that may look for 1 ms before it sleeps looks no longer than a few wake-ups
- * take, hardly ever where requests come more rarely than that, not where another thread is
- * to run on its processor, and stops as soon as one is.
+ * take nor than it waits, hardly ever where requests come more rarely than that, not where
+ * another thread is to run on its processor, and stops as soon as one is.
  */
 /* timeout: 120 */
 #include "waiter.h"
@@ -11,6 +11,7 @@
 #define WAKES	60
 #define TRIES	5	/* a busy host may take a processor away for a while */
 #define IN_A_ROW 40
+#define SHORT_WAITS 128
 
 static struct device d;
 static struct waiter waiter;
@@ -48,6 +49,15 @@ static int by_size(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+/* Seconds of the processor that this thread has used. */
+static double thread_time(void)
+{
+	struct timespec ts;
+
+	need(!clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts), "a thread's clock");
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
 /*
  * Milliseconds of the processor for a request, where they come 5 ms apart: the lower
  * quartile, as a busy host adds to many.
@@ -71,19 +81,6 @@ static double time_of_one(uint64_t spin)
 	return times[RARE / 4];
 }
 
-static void rare_requests(void)
-{
-	double with = 1, without = 0;
-
-	for (int i = 0; i < TRIES && with - without >= 0.15; i++) {
-		without = time_of_one(0);
-		with = time_of_one(MSEC);
-		printf("# %.3f ms for a rare request, without a spin %.3f\n", with,
-		       without);
-	}
-	ok(with - without < 0.15, "little time is spent on looking");
-}
-
 /*
  * Milliseconds of the processor for an early request of a device, in the middle. Before
  * the first the device has work to do where the server is.
@@ -105,17 +102,50 @@ static double time_of_first(uint64_t spin)
 	return times[TRIES / 2];
 }
 
-static void first_look(void)
+/*
+ * Milliseconds of the processor for a call that waits for next to nothing, on a queue
+ * whose wake-ups are known: of those that cost most, as few look at all.
+ */
+static double time_of_short_wait(uint64_t spin)
 {
-	double with = 1, without = 0;
+	struct abuse_exchange x = exchange_new();
+	double times[SHORT_WAITS], since;
+	struct abuse_request q;
+	int fd;
 
-	for (int i = 0; i < TRIES && with - without >= 0.7; i++) {
-		without = time_of_first(0);
-		with = time_of_first(MSEC);
-		printf("# %.3f ms for the first request, without a spin %.3f\n", with,
-		       without);
+	begin(MSEC);
+	for (int i = 0; i < IN_A_ROW; i++) {
+		read_once();
+		nap_ms(5);
 	}
-	ok(with - without < 0.7, "it looks no longer than a few wake-ups take");
+	fd = server_open(&d);
+	x.requests = ADDR(&q);
+	x.max_requests = 1;
+	x.wait = 10000;
+	x.spin = spin;
+	need(!pin(1), "the server's processor");
+	for (int i = 0; i < SHORT_WAITS; i++) {
+		since = thread_time();
+		need(!exchange(fd, &x) && !x.nr_requests, "to wait");
+		times[i] = (thread_time() - since) * 1e3;
+	}
+	close(fd);
+	end();
+	qsort(times, SHORT_WAITS, sizeof(*times), by_size);
+	return times[SHORT_WAITS - SHORT_WAITS / 32];
+}
+
+/* How many milliseconds a spin may add. */
+static void spin_adds_less_than(double limit, double (*time_of)(uint64_t spin), const char *what)
+{
+	double with = limit, without = 0;
+
+	for (int i = 0; i < TRIES && with - without >= limit; i++) {
+		without = time_of(0);
+		with = time_of(MSEC);
+		printf("# %.3f ms for %s, without a spin %.3f\n", with, what, without);
+	}
+	ok(with - without < limit, "%s costs less than %.2f ms more", what, limit);
 }
 
 /* ---- who wants the processor ---------------------------------------------------- */
@@ -241,8 +271,9 @@ int main(void)
 		skip("needs two processors");
 	data = memory_new(4096);
 	keep_awake(0);
-	first_look();
-	rare_requests();
+	spin_adds_less_than(0.7, time_of_first, "the first request");
+	spin_adds_less_than(0.15, time_of_one, "a rare request");
+	spin_adds_less_than(0.15, time_of_short_wait, "a short wait");
 	wanted_processor();
 	shared_processor();
 	return done();
