@@ -154,13 +154,18 @@ static void read_at(uint64_t offset, size_t length, unsigned int seed)
 	io_free(io);
 }
 
+static void all_sizes(void (*move_at)(uint64_t offset, size_t length, unsigned int seed))
+{
+	move_at(0, 512, 1);
+	move_at(512, 4096, 2);
+	move_at(8192, 64 * KIB, 3);
+	move_at(96 * KIB + 512, 333 * 512, 4);
+	move_at(0, 512 * KIB, 5);
+}
+
 static void read_all_kinds(void)
 {
-	read_at(0, 512, 1);
-	read_at(512, 4096, 2);
-	read_at(8192, 64 * KIB, 3);
-	read_at(96 * KIB + 512, 333 * 512, 4);
-	read_at(0, 512 * KIB, 5);
+	all_sizes(read_at);
 	is(io_end(io_read(&d, END - 4096, 4096)), 0, "a read up to its end");
 	is(io_end(io_read(&d, END - 4096, 8192)), EIO, "one across it");
 	is(io_end(io_read(&d, END, 4096)), EIO, "one behind it");
@@ -187,11 +192,8 @@ static void write_back(uint64_t offset, size_t length)
 
 static void write_all_kinds(void)
 {
-	write_at(0, 512, 11);
-	write_at(512, 4096, 12);
-	write_at(8192, 64 * KIB, 13);
-	write_at(96 * KIB + 512, 333 * 512, 14);
-	write_at(0, 512 * KIB, 15);
+	memset(store, 0xee, SIZE);
+	all_sizes(write_at);
 	write_back(512 * KIB, 256 * KIB);
 	is(io_end(io_write(&d, END - 4096, 8192, 9)), EIO, "one that is not taken whole");
 	is(io_end(io_write(&d, END, 4096, 9)), EIO, "one of which nothing is taken");
