@@ -100,7 +100,7 @@ static int stack(struct abuse_target *target)
 	return err;
 }
 
-/* What it was given before ends as it would have, and there is nothing new. */
+/* What it was given ends as it would have; new is only what a call has that runs now. */
 static void unstack(struct abuse_target *target)
 {
 	if (!target->below)
