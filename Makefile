@@ -11,6 +11,8 @@ FISHDIR	?= $(PREFIX)/share/fish/vendor_completions.d
 DESTDIR	?=
 KDIR	?=
 SUITE	?=
+WITH	?=
+TREE	?=
 INSTALL	?= install
 export PREFIX LIBDIR DESTDIR
 
@@ -36,7 +38,9 @@ check-all:				## that, README.md's session, arm64, redirects on each suite, the 
 check-quick:				## unit tests, command line and lint: no guest, no root; under 3 minutes
 	@tests/check quick
 
-check-kernel:				## all module tests on a kernel with KASAN, lockdep, kmemleak (built once)
+check-kernel: export CHECK_KERNEL_WITH := $(or $(WITH),kasan)
+check-kernel: export CHECK_KERNEL_TREE := $(TREE)
+check-kernel:				## all module tests on a kernel with KASAN, lockdep, kmemleak (built once; WITH=kcsan, TREE=kernel source)
 	@tests/check kernel
 
 bench:					## abuse against ublk, nbd, loop: instructions and I/Os; 25 minutes (BENCH_QUICK=1: 5)
