@@ -176,7 +176,6 @@ struct abuse_device {
 	bool has_leftovers;		/* partitions that were open at RESET */
 	struct task_struct *scanner;	/* its own open does not count */
 	u64 timeout_ns;			/* 0 = never */
-	u64 seen_ns;			/* when a server last looked; with time-out */
 	struct abuse_stats past;	/* of former set-ups */
 	u32 get_turn;			/* GET_BIO; which queue is next */
 
@@ -184,8 +183,6 @@ struct abuse_device {
 	u16 *homes;			/* [processor] = queue; several queues */
 	struct abuse_stats __percpu *stats;
 	bool has_limit;			/* requests are counted */
-	atomic_t nr_counted;		/* unanswered, within the limit */
-	atomic_t nr_backlog;
 
 	atomic_t nr_doomed;
 	wait_queue_head_t doomed_wait;	/* RESET and REMOVE, for claimers and files */
@@ -203,6 +200,12 @@ struct abuse_device {
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;
 	struct device *node;		/* of /dev/abctlN; the disk's parent */
+
+	/* Servers and submitters write these: off the lines that each request reads. */
+	u64 seen_ns ____cacheline_aligned_in_smp; /* when a server last fetched, in ticks;
+						   * if there is a time-out */
+	atomic_t nr_counted ____cacheline_aligned_in_smp; /* unanswered, within the limit */
+	atomic_t nr_backlog;
 };
 
 /* One per open control descriptor. */

@@ -261,8 +261,11 @@ static void is_served_work(struct work_struct *work)
  */
 void abuse_device_is_seen(struct abuse_device *dev)
 {
-	if (READ_ONCE(dev->timeout_ns)) {
-		WRITE_ONCE(dev->seen_ns, abuse_tick_ns());
+	u64 now = READ_ONCE(dev->timeout_ns) ? abuse_tick_ns() : 0;
+
+	/* Once a tick: the writer of the same tick reads lapsed after its barrier. */
+	if (now && READ_ONCE(dev->seen_ns) != now) {
+		WRITE_ONCE(dev->seen_ns, now);
 		smp_mb();
 	}
 	if (unlikely(READ_ONCE(dev->lapsed)))
