@@ -18,12 +18,12 @@
 #ifdef COW_SYSTEM_CALLS
 #include COW_SYSTEM_CALLS
 #endif
-#include "../../utils/abusectl/store.c"
-#include "../../utils/abusectl/store-file.c"
-#include "../../utils/abusectl/cow-lock.c"
-#include "../../utils/abusectl/cow-map.c"
-#include "../../utils/abusectl/cow-delta.c"
-#include "../../utils/abusectl/backend-cow.c"
+#include "../../utils/abusectl/backends/store.c"
+#include "../../utils/abusectl/backends/store-file.c"
+#include "../../utils/abusectl/backends/cow/lock.c"
+#include "../../utils/abusectl/backends/cow/map.c"
+#include "../../utils/abusectl/backends/cow/delta.c"
+#include "../../utils/abusectl/backends/cow/cow.c"
 
 #define SECTOR	512
 

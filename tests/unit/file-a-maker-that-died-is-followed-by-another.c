@@ -20,7 +20,7 @@ static int sector_fallocate(int fd, int mode, off_t offset, off_t length)
 
 #define fallocate sector_fallocate
 #include "cow.h"
-#include "../../utils/abusectl/backend-file.c"
+#include "../../utils/abusectl/backends/file.c"
 
 #define SIZE	65536
 

@@ -8,8 +8,8 @@
 
 #include "../../module/params.c"
 #include "../../utils/abusectl/parse.c"
-#include "../../utils/abusectl/setup-keys.c"
-#include "../../utils/abusectl/setup.c"
+#include "../../utils/abusectl/keys/setup-keys.c"
+#include "../../utils/abusectl/keys/setup.c"
 
 int invalid(const char *subject, const char *format, ...)
 {

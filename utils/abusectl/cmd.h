@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The map of abusectl: the table of verbs, how they report, and what they share.
- * Each verb lives in its own cmd-<verb>.c and calls only the library and the
+ * Each verb lives in its own commands/<verb>.c and calls only the library and the
  * files named here.
  */
 #ifndef ABUSECTL_CMD_H
@@ -34,7 +34,7 @@ struct cmd {
 extern const struct cmd *const cmds[];		/* ends with NULL */
 const struct cmd *cmd_lookup(const char *name);
 
-/* cmd-<verb>.c */
+/* commands/<verb>.c */
 extern const struct cmd cmd_add, cmd_complete, cmd_get, cmd_help, cmd_info, cmd_list,
 	cmd_poll, cmd_put, cmd_remove, cmd_reset, cmd_resize, cmd_server, cmd_setup,
 	cmd_stat;
@@ -42,7 +42,7 @@ extern const struct cmd cmd_add, cmd_complete, cmd_get, cmd_help, cmd_info, cmd_
 /* module.c: that the module is not loaded, and what to do. */
 const char *module_remedy(void);
 
-/* cmd-help.c */
+/* commands/help.c */
 void help_all(void);
 void help_one(const struct cmd *cmd);
 void complete_verbs(const char *word);

@@ -9,7 +9,7 @@
  * is in order by itself, and the next one due is the first of one of them.
  */
 #include "inject.h"
-#include "backend.h"
+#include "backends/backend.h"
 #include "cmd.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
  * The keys of delays and errors: delay and error for all operations, or with the name
  * of one for that alone, which goes before; seed. inject.c does what they say.
  */
-#include "inject.h"
+#include "serve/inject.h"
 #include "cmd.h"
 #include "complete.h"
 #include "parse.h"

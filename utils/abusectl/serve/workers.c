@@ -4,7 +4,7 @@
  * more attends to signals, and the main thread says that it serves, waits, and
  * finds words for how it ended.
  */
-#include "backend.h"
+#include "backends/backend.h"
 #include "background.h"
 #include "cmd.h"
 #include "notify.h"

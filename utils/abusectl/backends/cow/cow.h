@@ -2,14 +2,14 @@
 /*
  * The parts of the backend cow, which read from top to bottom: DELTA is opened, its
  * maps say which chunks it has, and who gives it another one holds a lock. Where things
- * are in that file, cow-format.h says. Functions return 0 or -errno unless
+ * are in that file, format.h says. Functions return 0 or -errno unless
  * said otherwise.
  */
 #ifndef ABUSECTL_COW_H
 #define ABUSECTL_COW_H
 
-#include "backend.h"
-#include "cow-format.h"
+#include "backends/backend.h"
+#include "format.h"
 
 struct cow_base {
 	const char *path;
@@ -19,12 +19,12 @@ struct cow_base {
 };
 
 /*
- * cow-delta.c: DELTA at @path, opened or made, fit for @base and what @target says,
+ * delta.c: DELTA at @path, opened or made, fit for @base and what @target says,
  * of which it fills in the size. A descriptor, or -1 after reporting.
  */
 int cow_delta_open(struct target *target, const char *path, const struct cow_base *base);
 
-/* cow-lock.c: ranges of bytes of DELTA that one thread of one process has. */
+/* lock.c: ranges of bytes of DELTA that one thread of one process has. */
 struct cow_range {
 	uint64_t first, end;
 	struct cow_range *next;
@@ -46,7 +46,7 @@ void cow_lock_drop(struct cow_lock *lock, struct cow_range *range);
 /* Of the bytes from @first to @end, F_WRLCK or F_UNLCK, among processes alone. */
 int cow_lock_file(int fd, short type, uint64_t first, uint64_t end);
 
-/* cow-map.c: which chunks are in DELTA. */
+/* map.c: which chunks are in DELTA. */
 struct cow_map {
 	int fd;
 	uint64_t size;			/* of the disk */

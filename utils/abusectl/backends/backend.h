@@ -11,7 +11,7 @@
 #ifndef ABUSECTL_BACKEND_H
 #define ABUSECTL_BACKEND_H
 
-#include "inject.h"
+#include "serve/inject.h"
 
 #include <libabuse.h>
 #include <pthread.h>

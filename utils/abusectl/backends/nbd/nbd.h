@@ -13,7 +13,7 @@
 #ifndef ABUSECTL_NBD_H
 #define ABUSECTL_NBD_H
 
-#include "nbd-library.h"
+#include "library.h"
 
 #include <libabuse.h>
 #include <pthread.h>
@@ -101,7 +101,7 @@ struct nbd_store {
 	struct nbd_conn conns[];
 };
 
-/* ---- nbd-queue.c ---- */
+/* ---- queue.c ---- */
 
 void nbd_list_add(struct nbd_list *list, struct abuse_req *req);
 struct abuse_req *nbd_list_pop(struct nbd_list *list);
@@ -121,7 +121,7 @@ bool nbd_is_over(struct nbd_store *store);
 /* Milliseconds of a clock that nobody sets. */
 int64_t nbd_now_ms(void);
 
-/* ---- nbd-request.c ---- */
+/* ---- request.c ---- */
 
 void nbd_issue_inbox(struct nbd_conn *conn);
 void nbd_flush_written(struct nbd_conn *conn);
@@ -131,7 +131,7 @@ bool nbd_is_last_call(const struct nbd_conn *conn);
 
 void nbd_release(struct nbd_command *command);
 
-/* ---- nbd-link.c ---- */
+/* ---- link.c ---- */
 
 /*
  * Connects within seconds and finds out what is there. False: conn->why says why not.
@@ -146,7 +146,7 @@ bool nbd_is_alive(struct nbd_handle *handle);
 /* Waits so many milliseconds (-1: for ever) for socket or bell, and does what is due. */
 void nbd_conn_step(struct nbd_conn *conn, int timeout);
 
-/* ---- nbd-conn.c ---- */
+/* ---- conn.c ---- */
 
 void nbd_conn_init(struct nbd_conn *conn, struct nbd_store *store, unsigned int index);
 

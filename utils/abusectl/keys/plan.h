@@ -7,7 +7,7 @@
 #ifndef ABUSECTL_PLAN_H
 #define ABUSECTL_PLAN_H
 
-#include "backend.h"
+#include "backends/backend.h"
 #include "setup.h"
 
 struct plan {

@@ -4,7 +4,7 @@
  * and follows its size; requests wait while the server is away. Here a device and an
  * export are brought together, and requests handed over; nbd-*.c do them.
  */
-#include "backend.h"
+#include "backends/backend.h"
 #include "cmd.h"
 #include "nbd.h"
 

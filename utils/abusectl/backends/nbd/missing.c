@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* nbd: where libnbd was not there when this was built. It says so. */
-#include "backend.h"
+#include "backends/backend.h"
 #include "cmd.h"
 
 static int nbd_open(struct target *target, const char *uri, void **store)

@@ -3,11 +3,11 @@
  * abusectl server: read what is wanted, from arguments or a file, get the device
  * there, then serve.
  */
-#include "background.h"
+#include "serve/background.h"
 #include "cmd.h"
 #include "complete.h"
-#include "conf.h"
-#include "plan.h"
+#include "keys/conf.h"
+#include "keys/plan.h"
 #include "parse.h"
 
 #include <string.h>

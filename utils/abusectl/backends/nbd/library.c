@@ -3,7 +3,7 @@
  * libnbd, loaded when the backend nbd is asked for and not before: it brings a dozen
  * other libraries along, which every server would otherwise lock into memory.
  */
-#include "nbd-library.h"
+#include "library.h"
 #include "cmd.h"
 
 #include <dlfcn.h>

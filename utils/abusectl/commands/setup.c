@@ -5,9 +5,9 @@
  */
 #include "cmd.h"
 #include "complete.h"
-#include "conf.h"
+#include "keys/conf.h"
 #include "parse.h"
-#include "setup.h"
+#include "keys/setup.h"
 
 #include <stdio.h>
 #include <string.h>
