@@ -42,8 +42,9 @@ int abuse_read_sized(void *to, size_t known, size_t least,
 	return err ? err : copy_struct_from_user(to, known, from, size);
 }
 
-/* The part of abuse_params that SET_PARAMS reads. */
-#define ABUSE_PARAMS_IN_SIZE	offsetof(struct abuse_params, all_features)
+/* The part of abuse_params that SET_PARAMS ignores. */
+#define ABUSE_PARAMS_OUT_BEGIN	offsetof(struct abuse_params, all_features)
+#define ABUSE_PARAMS_OUT_END	offsetofend(struct abuse_params, depth)
 
 long abuse_set_params(struct abuse_server *srv, void __user *arg)
 {
@@ -53,8 +54,8 @@ long abuse_set_params(struct abuse_server *srv, void __user *arg)
 	err = abuse_read_sized(&params, sizeof(params), ABUSE_PARAMS_SIZE_1, arg);
 	if (err)
 		return err;
-	memset((void *)&params + ABUSE_PARAMS_IN_SIZE, 0,
-	       sizeof(params) - ABUSE_PARAMS_IN_SIZE);
+	memset((void *)&params + ABUSE_PARAMS_OUT_BEGIN, 0,
+	       ABUSE_PARAMS_OUT_END - ABUSE_PARAMS_OUT_BEGIN);
 	params.size = sizeof(params);
 	return abuse_device_set_up(srv, &params, true);
 }

@@ -56,6 +56,20 @@ int abuse_name_check(const char *name)
 	return -EINVAL;
 }
 
+/* "" is no label, and fine. Opaque bytes, but a line of sysfs has to stay one line. */
+static int check_store(const char *store)
+{
+	unsigned int i;
+
+	for (i = 0; i < ABUSE_STORE_LEN; i++) {
+		if (!store[i])
+			return 0;
+		if ((unsigned char)store[i] < ' ' || store[i] == 0x7f)
+			return -EINVAL;
+	}
+	return -EINVAL;
+}
+
 int abuse_add_check(struct abuse_add *add)
 {
 	if (add->flags & ~ABUSE_ADD_OWNER)
@@ -169,7 +183,11 @@ int abuse_params_complete(struct abuse_params *params, unsigned int nr_slots,
 	if (params->reserved ||
 	    (params->seal_uid && !(params->flags & ABUSE_PARAMS_SEALED)))
 		return -EINVAL;
+	if (params->atomic_min || params->atomic_max)
+		return -EOPNOTSUPP;
 	err = abuse_name_check(params->name);
+	if (!err)
+		err = check_store(params->store);
 	if (!err)
 		err = check_block_sizes(params, page_size);
 	if (!err)
@@ -210,7 +228,8 @@ int abuse_params_from_info(const struct abuse_info *info,
 int abuse_params_merge(const struct abuse_params *now,
 		       struct abuse_params *next, unsigned int nr_slots)
 {
-	if (next->reserved || abuse_name_check(next->name))
+	if (next->reserved || abuse_name_check(next->name) ||
+	    check_store(next->store))
 		return -EINVAL;
 	if ((next->flags ^ now->flags) & ABUSE_PARAMS_SEALED)
 		return -EBUSY;
@@ -225,9 +244,15 @@ int abuse_params_merge(const struct abuse_params *now,
 	MERGE_FIXED(max_write_zeroes);
 	MERGE_FIXED(discard_granularity);
 	MERGE_FIXED(seal_uid);
+	MERGE_FIXED(atomic_min);
+	MERGE_FIXED(atomic_max);
 	if (!next->name[0])
 		memcpy(next->name, now->name, sizeof(next->name));
 	else if (strcmp(next->name, now->name))
+		return -EBUSY;
+	if (!next->store[0])
+		memcpy(next->store, now->store, sizeof(next->store));
+	else if (strcmp(next->store, now->store))
 		return -EBUSY;
 	if (!is_set(next->uuid))
 		memcpy(next->uuid, now->uuid, sizeof(next->uuid));

@@ -135,6 +135,21 @@ ABUSE_ATTRIBUTE(served, "%llu", abuse_stats_since_set_up(dev).served);
 ABUSE_ATTRIBUTE(errors, "%llu", abuse_stats_since_set_up(dev).errors);
 ABUSE_ATTRIBUTE(returned, "%llu", abuse_stats_since_set_up(dev).returned);
 
+/* With the lock, so that no line is half of one label and half of another. */
+static ssize_t store_show(struct device *node, struct device_attribute *attr,
+			  char *buf)
+{
+	struct abuse_device *dev = dev_get_drvdata(node);
+	char store[ABUSE_STORE_LEN] = "";
+
+	spin_lock(&dev->lock);
+	if (dev->state == ABUSE_S_UP)
+		memcpy(store, dev->params.store, sizeof(store));
+	spin_unlock(&dev->lock);
+	return sysfs_emit(buf, "%s\n", store);
+}
+static DEVICE_ATTR_RO(store);
+
 static struct attribute *abuse_attributes[] = {
 	&dev_attr_state.attr,
 	&dev_attr_owner.attr,
@@ -143,6 +158,7 @@ static struct attribute *abuse_attributes[] = {
 	&dev_attr_read_only.attr,
 	&dev_attr_name.attr,
 	&dev_attr_uuid.attr,
+	&dev_attr_store.attr,
 	&dev_attr_queue_limit.attr,
 	&dev_attr_hw_queues.attr,
 	&dev_attr_depth.attr,

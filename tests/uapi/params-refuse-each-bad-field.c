@@ -96,6 +96,12 @@ int main(void)
 	refused(name[0], '/', EINVAL);
 	refused(name[0], ' ', EINVAL);
 	refused(name[0], (char)0xe4, EINVAL);
+	refused(store[0], '\n', EINVAL);
+	refused(store[0], 0x1b, EINVAL);
+	refused(store[0], 0x7f, EINVAL);
+	p = good();
+	memset(p.store, 'a', sizeof(p.store));
+	is(set_params(fd, &p), -EINVAL, "a label without its final 0");
 	p = good();
 	memset(p.name, 'a', sizeof(p.name));
 	is(set_params(fd, &p), -EINVAL, "a name without its final 0");
@@ -144,6 +150,8 @@ int main(void)
 	taken(timeout, 0, -1);
 	taken(timeout, -1, -1);
 	taken(timeout, 1000000, 1000000);
+	taken(store[0], ' ', ' ');
+	taken(store[0], (char)0xe4, (char)0xe4);
 	longer.more = 0;
 	is(set_params(fd, &longer.p), 0, "zeroes at the end");
 	return done();

@@ -108,7 +108,10 @@ AT(abuse_params, owner, 160);
 AT(abuse_params, trusted, 164);
 AT(abuse_params, hw_queues, 168);
 AT(abuse_params, depth, 172);
-SIZE(abuse_params, 176);
+AT(abuse_params, atomic_min, 176);
+AT(abuse_params, atomic_max, 180);
+AT(abuse_params, store, 184);
+SIZE(abuse_params, 248);
 
 AT(abuse_add, size, 0);
 AT(abuse_add, flags, 4);

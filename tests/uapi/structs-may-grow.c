@@ -8,6 +8,7 @@
 #include "abuse.h"
 
 #define N 3
+#define PARAMS_SIZE_1	176	/* up to and with depth */
 
 struct wide_request {
 	struct abuse_request r;
@@ -59,7 +60,7 @@ int main(void)
 	is(call(fd, ABUSE_SET_PARAMS, &longer), 0, "SET_PARAMS with zeroes behind");
 
 	/* The first version of each is its least. */
-	longer.p.size = sizeof(struct abuse_params) - 8;
+	longer.p.size = PARAMS_SIZE_1 - 8;
 	is(call(fd, ABUSE_SET_PARAMS, &longer), -EINVAL, "SET_PARAMS, too short");
 	is(call(fd, ABUSE_GET_PARAMS, &longer), -EINVAL, "GET_PARAMS, too short");
 	x.size = sizeof(x) - 8;
@@ -69,6 +70,20 @@ int main(void)
 	add.a.size = sizeof(add.a) - 8;
 	add.a.number = ABUSE_NUMBER_ANY;
 	is(device_add(&add.a), -EINVAL, "ADD, too short");
+
+	/* And it is enough: what was added since counts as 0, and is not written. */
+	longer.p = params_of(0);
+	longer.p.size = PARAMS_SIZE_1;
+	longer.p.capacity = 2 * MIB;
+	memset(longer.p.store, 0xa5, sizeof(longer.p.store));
+	is(call(fd, ABUSE_SET_PARAMS, &longer), 0, "SET_PARAMS of the first version");
+	memset(&longer, 0xa5, sizeof(longer));
+	longer.p.size = PARAMS_SIZE_1;
+	is(call(fd, ABUSE_GET_PARAMS, &longer), 0, "GET_PARAMS of the first version");
+	is(longer.p.capacity, 2 * MIB, "capacity");
+	ok(bytes_are((char *)&longer + PARAMS_SIZE_1,
+		     sizeof(longer) - PARAMS_SIZE_1, 0xa5),
+	   "it writes nothing behind the first version");
 
 	/* Wider strides. */
 	for (int i = 0; i < N; i++) {

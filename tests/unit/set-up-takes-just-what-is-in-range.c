@@ -93,6 +93,10 @@ static void ranges_end_where_they_should(void)
 	takes(seal_uid, 1, -EINVAL);
 	takes(name[0], '/', -EINVAL);
 	takes(name[0], 'a', 0);
+	takes(store[0], '\n', -EINVAL);
+	takes(store[0], 0x7f, -EINVAL);
+	takes(store[0], '/', 0);
+	takes(store[0], (char)0xff, 0);
 }
 
 static void only_live_fields_change(void)
@@ -128,6 +132,8 @@ static void only_live_fields_change(void)
 	changes(features, ABUSE_F_WRITE_CACHE, -EBUSY);
 	changes(name[0], 'x', -EBUSY);
 	changes(uuid[3], 1, -EBUSY);
+	changes(store[0], 'x', -EBUSY);
+	changes(store[0], '\n', -EINVAL);
 	changes(reserved, 1, -EINVAL);
 }
 

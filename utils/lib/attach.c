@@ -107,6 +107,9 @@ static bool is_as_wanted(const struct abuse_params *wanted,
 		!memcmp(wanted->uuid, now->uuid, sizeof(none))) &&
 	       (!(wanted->flags & ABUSE_PARAMS_SEALED) ||
 		wanted->seal_uid == now->seal_uid) &&
+	       !DIFFERS(atomic_min) && !DIFFERS(atomic_max) &&
+	       (!*wanted->store ||
+		!strncmp(wanted->store, now->store, ABUSE_STORE_LEN)) &&
 	       (!*wanted->name || !strncmp(wanted->name, now->name, ABUSE_NAME_LEN));
 #undef DIFFERS
 }

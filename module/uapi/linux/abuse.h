@@ -275,21 +275,28 @@ struct abuse_file {
 #define ABUSE_S_DYING		2
 
 #define ABUSE_NAME_LEN		32	/* with the final 0: [A-Za-z0-9._-]{1,31} */
+#define ABUSE_STORE_LEN		64	/* with the final 0; no control characters */
 
 /*
  * SET_PARAMS sets an empty device up (EBUSY while the disk is claimed), or
  * changes one that is up: capacity, queue_limit, timeout and READ_ONLY may then
  * differ, anything else must be as it is (EBUSY) or 0. 0 in a field means the
  * default, on a device that is up what it has; flags always count.
- * A name or UUID can be given once, at add or here (EEXIST if taken).
+ * A name or UUID can be given once, at add or here (EEXIST if taken). store is
+ * a label that says from which store the disk is served. The kernel shows it in
+ * sysfs and does not interpret it. It belongs to the set-up: RESET removes it.
  * Errors: EINVAL a value out of the range said below; EPERM SEALED without
  * CAP_SYS_ADMIN, or more time than user_timeout on an ordinary user's device;
  * ENXIO it is up, but not the set-up that this descriptor served by EXCHANGE;
  * EBUSY see above, to READ_ONLY while the disk is claimed, or SEALED while
  * somebody without CAP_SYS_ADMIN has the disk open, which from then on nobody
- * of these can; EFBIG capacity; E2BIG.
+ * of these can; EFBIG capacity; EOPNOTSUPP this kernel cannot do atomic writes;
+ * E2BIG.
  *
  * GET_PARAMS fills it in; what the kernel does not know of becomes zeroes.
+ *
+ * The first version of this struct ended with depth (176 bytes). Callers that
+ * pass that size keep working: the fields after depth then count as 0.
  */
 struct abuse_params {
 	__u32 size;		/* sizeof(struct abuse_params) */
@@ -324,7 +331,7 @@ struct abuse_params {
 	__u32 reserved;		/* 0 */
 	char  name[ABUSE_NAME_LEN];
 	__u8  uuid[16];
-	/* from here on out only, ignored by SET_PARAMS */
+	/* all_features to depth: out only, ignored by SET_PARAMS */
 	__u64 all_features;	/* ABUSE_F_* this kernel can do */
 	__u64 all_ops;		/* bit n: ABUSE_OP_n this kernel can do */
 	__u32 number;		/* N of /dev/abuseN */
@@ -333,6 +340,10 @@ struct abuse_params {
 	__u32 trusted;		/* 1 = up and sealed */
 	__u32 hw_queues;
 	__u32 depth;		/* requests per hardware queue */
+	/* read by SET_PARAMS again */
+	__u32 atomic_min;	/* bytes; 0: no atomic writes */
+	__u32 atomic_max;	/* bytes; 0: no atomic writes */
+	char  store[ABUSE_STORE_LEN]; /* label of the store; "" = none */
 };
 
 /* ---- /dev/abuse-control ------------------------------------------------ */
