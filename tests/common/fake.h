@@ -19,6 +19,9 @@
 
 static int fake_ioctl(int fd, unsigned long cmd, const void *arg);
 #define ioctl fake_ioctl
+#define VERSION "of the tests"
+#include "../../utils/lib/reason.c"
+#include "../../utils/lib/memory.c"
 #include "../../utils/lib/ctl.c"
 #include "../../utils/lib/attach.c"
 #include "../../utils/lib/queue.c"

@@ -19,9 +19,10 @@ static const struct abuse_dev devs[] = {
 static int error;
 static bool is_gone;		/* who had it, by the time one looks */
 
-int abuse_ctl_add(struct abuse_add *add)
+int abuse_ctl_add_sized(struct abuse_add *add, size_t size)
 {
 	(void)add;
+	(void)size;
 	return -error;
 }
 

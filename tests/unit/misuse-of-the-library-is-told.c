@@ -294,7 +294,8 @@ static void bad_config(void)
 	REFUSED(depth, 257);
 	REFUSED(spin, 1000001);
 	REFUSED(flags, 1U << 30);
-	REFUSED(reserved[7], 1);
+	REFUSED(stack_size, 4096);
+	REFUSED(reserved[6], 1);
 	REFUSED(buffer, 1 << 20);
 	REFUSED(buffer, 1ULL << 40);
 #undef REFUSED

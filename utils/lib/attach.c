@@ -6,10 +6,14 @@
  */
 #include "internal.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+#define LOCK_TRIES	500
+#define LOCK_PAUSE_MS	20
 
 static int open_number(int number)
 {
@@ -33,7 +37,7 @@ static int add(const char *text)
 		memcpy(add.name, text, strlen(text));
 	else
 		return -EINVAL;
-	ret = abuse_ctl_add(&add);
+	ret = abuse_ctl_add_sized(&add, sizeof(add));
 	return ret < 0 ? ret : open_number((int)add.number);
 }
 
@@ -86,50 +90,96 @@ static int set_up(struct abuse_server *srv)
 
 	if (!params.features)
 		params.features = features_of(srv);
-	return abuse_ctl_set_params(srv->fd, &params);
+	return abuse_ctl_set_params_sized(srv->fd, &params, sizeof(params));
 }
 
-/* What @wanted gives, @now must have; limits that may change are not compared. */
-static bool is_as_wanted(const struct abuse_params *wanted,
-			 const struct abuse_params *now)
+/* The first thing that @wanted gives and @now does not have, or NULL; limits that may change are not compared. */
+static const char *difference(const struct abuse_params *wanted,
+			      const struct abuse_params *now)
 {
 	static const unsigned char none[sizeof(wanted->uuid)];
 
-#define DIFFERS(field)	(wanted->field && wanted->field != now->field)
-	return !((wanted->flags ^ now->flags) & ABUSE_PARAMS_READ_ONLY) &&
-	       !(wanted->flags & ~now->flags) &&
-	       !DIFFERS(features) && !DIFFERS(capacity) &&
-	       !DIFFERS(logical_block_size) && !DIFFERS(physical_block_size) &&
-	       !DIFFERS(io_min) && !DIFFERS(io_opt) && !DIFFERS(max_request) &&
-	       !DIFFERS(chunk) && !DIFFERS(max_discard) &&
-	       !DIFFERS(max_write_zeroes) && !DIFFERS(discard_granularity) &&
-	       (!memcmp(wanted->uuid, none, sizeof(none)) ||
-		!memcmp(wanted->uuid, now->uuid, sizeof(none))) &&
-	       (!(wanted->flags & ABUSE_PARAMS_SEALED) ||
-		wanted->seal_uid == now->seal_uid) &&
-	       !DIFFERS(atomic_min) && !DIFFERS(atomic_max) &&
-	       (!*wanted->store ||
-		!strncmp(wanted->store, now->store, ABUSE_STORE_LEN)) &&
-	       (!*wanted->name || !strncmp(wanted->name, now->name, ABUSE_NAME_LEN));
-#undef DIFFERS
+	if ((wanted->flags ^ now->flags) & ABUSE_PARAMS_READ_ONLY)
+		return "read-only";
+	if (wanted->flags & ~now->flags)
+		return "flags";
+#define COMPARE(field)	do { if (wanted->field && wanted->field != now->field) return #field; } while (0)
+	COMPARE(features);
+	COMPARE(capacity);
+	COMPARE(logical_block_size);
+	COMPARE(physical_block_size);
+	COMPARE(io_min);
+	COMPARE(io_opt);
+	COMPARE(max_request);
+	COMPARE(chunk);
+	COMPARE(max_discard);
+	COMPARE(max_write_zeroes);
+	COMPARE(discard_granularity);
+	COMPARE(atomic_min);
+	COMPARE(atomic_max);
+#undef COMPARE
+	if (memcmp(wanted->uuid, none, sizeof(none)) &&
+	    memcmp(wanted->uuid, now->uuid, sizeof(none)))
+		return "uuid";
+	if (wanted->flags & ABUSE_PARAMS_SEALED && wanted->seal_uid != now->seal_uid)
+		return "seal_uid";
+	if (*wanted->name && strncmp(wanted->name, now->name, ABUSE_NAME_LEN))
+		return "name";
+	if (*wanted->store && strncmp(wanted->store, now->store, ABUSE_STORE_LEN))
+		return "store";
+	return NULL;
+}
+
+static int take_over(const struct abuse_server *srv)
+{
+	const char *field;
+
+	if (!srv->config.params)
+		return 0;
+	field = difference(srv->config.params, &srv->params);
+	if (!field)
+		return 0;
+	return reason_set(-EBUSY, "/dev/abuse%u is up and its %s is not what was asked for: reset it first, or ask for what it has",
+			  srv->params.number, field);
 }
 
 static int set_up_or_take_over(struct abuse_server *srv)
 {
-	const struct abuse_params *wanted = srv->config.params;
 	int ret;
 
-	ret = abuse_ctl_get_params(srv->fd, &srv->params);
+	ret = abuse_ctl_get_params_sized(srv->fd, &srv->params, sizeof(srv->params));
 	if (ret < 0)
-		return ret;
+		return reason_of_error(ret, "cannot read the parameters of the device");
 	if (is_foreign(srv))
-		return -EPERM;
+		return reason_set(-EPERM, "/dev/abuse%u belongs to user %u: choose another name or number",
+				  srv->params.number, srv->params.owner);
 	if (srv->params.state == ABUSE_S_UP)
-		return wanted && !is_as_wanted(wanted, &srv->params) ? -EBUSY : 0;
-	if (!wanted)
-		return -ENXIO;
+		return take_over(srv);
+	if (!srv->config.params)
+		return reason_set(-ENXIO, "/dev/abuse%u is not configured, and abuse_config.params does not say how",
+				  srv->params.number);
 	ret = set_up(srv);
-	return ret < 0 ? ret : abuse_ctl_get_params(srv->fd, &srv->params);
+	if (ret < 0)
+		return reason_of_error(ret, "cannot configure the device");
+	return abuse_ctl_get_params_sized(srv->fd, &srv->params, sizeof(srv->params));
+}
+
+/*
+ * Of servers that start at the same moment one configures the device, the others take over. That takes them
+ * milliseconds; a lock that is kept longer is somebody's mistake or ill will, and not waited for.
+ */
+static int lock_node(int fd)
+{
+	unsigned int tries = LOCK_TRIES;
+
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (!tries--)
+			return -ETIMEDOUT;
+		poll(NULL, 0, LOCK_PAUSE_MS);
+	}
+	return 0;
 }
 
 int server_attach(struct abuse_server *srv)
@@ -138,10 +188,11 @@ int server_attach(struct abuse_server *srv)
 
 	srv->fd = open_device(srv);
 	if (srv->fd < 0)
-		return srv->fd;
-	/* Of servers that start at the same moment one sets up, the others take over. */
-	while (flock(srv->fd, LOCK_EX) && errno == EINTR)
-		;
+		return reason_of_error(srv->fd, "cannot open the control node");
+	ret = lock_node(srv->fd);
+	if (ret < 0)
+		return reason_set(ret, "another process has kept the lock of the control node for %d s: it should end, see fuser(1)",
+				  LOCK_TRIES * LOCK_PAUSE_MS / 1000);
 	ret = set_up_or_take_over(srv);
 	flock(srv->fd, LOCK_UN);
 	return ret;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A function per control command: fill in the size, make the call, return
+ * A function per control command: fill in the size as the program's header has it, make the call, return
  * -errno. The first three go to /dev/abuse-control, the others to the control
  * node of one device. Prints nothing and keeps nothing.
  */
@@ -22,10 +22,15 @@ static int control_call(unsigned long cmd, const void *arg)
 	return ret;
 }
 
+int abuse_ctl_add_sized(struct abuse_add *add, size_t size)
+{
+	add->size = (uint32_t)size;
+	return control_call(ABUSE_CTL_ADD, add);
+}
+
 int abuse_ctl_add(struct abuse_add *add)
 {
-	add->size = sizeof(*add);
-	return control_call(ABUSE_CTL_ADD, add);
+	return abuse_ctl_add_sized(add, ADD_SIZE_1);
 }
 
 int abuse_ctl_remove(unsigned int number)
@@ -49,17 +54,27 @@ int abuse_ctl_set_status(int fd, const struct abuse_info *info)
 	return abuse_ioctl(fd, ABUSE_SET_STATUS, info);
 }
 
+int abuse_ctl_get_params_sized(int fd, struct abuse_params *params, size_t size)
+{
+	memset(params, 0, size);
+	params->size = (uint32_t)size;
+	return abuse_ioctl(fd, ABUSE_GET_PARAMS, params);
+}
+
 int abuse_ctl_get_params(int fd, struct abuse_params *params)
 {
-	memset(params, 0, sizeof(*params));
-	params->size = sizeof(*params);
-	return abuse_ioctl(fd, ABUSE_GET_PARAMS, params);
+	return abuse_ctl_get_params_sized(fd, params, PARAMS_SIZE_1);
+}
+
+int abuse_ctl_set_params_sized(int fd, struct abuse_params *params, size_t size)
+{
+	params->size = (uint32_t)size;
+	return abuse_ioctl(fd, ABUSE_SET_PARAMS, params);
 }
 
 int abuse_ctl_set_params(int fd, struct abuse_params *params)
 {
-	params->size = sizeof(*params);
-	return abuse_ioctl(fd, ABUSE_SET_PARAMS, params);
+	return abuse_ctl_set_params_sized(fd, params, PARAMS_SIZE_1);
 }
 
 int abuse_ctl_set_poll(int fd, unsigned int mode)

@@ -5,6 +5,8 @@
  */
 #include "internal.h"
 
+#include <string.h>
+
 /* It was counted as done. */
 static void count_refused(struct abuse_counts *counts, const struct slot *slot)
 {
@@ -15,6 +17,16 @@ static void count_refused(struct abuse_counts *counts, const struct slot *slot)
 	if (slot->marks & IS_REDIRECTED)
 		count(&counts->redirected, (uint64_t)-1);
 	count(&counts->errors, 1);
+}
+
+/* Its reply is over: what it named is the program's alone again. */
+static void release_slot(struct queue *queue, struct slot *slot)
+{
+	void (*release)(struct abuse_req *req) = queue->srv->ops.release;
+
+	if (release && slot->marks & (IS_POINTED | IS_STORED))
+		release(&slot->req);
+	queue_free_slot(queue, slot);
 }
 
 /* What was refused but is still held is answered again, as an error. */
@@ -29,9 +41,12 @@ static void clear_refused(struct queue *queue)
 		if (!to->status || to->status == ESTALE) {
 			if (to->status)
 				count(&queue->counts.stale, 1);
-			queue_free_slot(queue, slot);
+			release_slot(queue, slot);
 			continue;
 		}
+		server_debug(queue->srv, "the answer to a request of %llu bytes at %llu was refused: %s",
+			     (unsigned long long)slot->req.length,
+			     (unsigned long long)slot->req.offset, strerror((int)to->status));
 		if (!to->result)
 			count_refused(&queue->counts, slot);
 		queue->replied[nr] = slot;
@@ -51,7 +66,7 @@ static void clear_replies(struct queue *queue, unsigned int nr_taken)
 		return;
 	}
 	for (i = 0; i < nr_taken; i++)
-		queue_free_slot(queue, queue->replied[i]);
+		release_slot(queue, queue->replied[i]);
 	queue->nr_replies = 0;
 }
 

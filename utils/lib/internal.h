@@ -14,6 +14,7 @@
 #ifndef ABUSE_INTERNAL_H
 #define ABUSE_INTERNAL_H
 
+#define LIBABUSE_NO_INLINE	/* here these are defined */
 #include "libabuse.h"
 
 #include <errno.h>
@@ -34,6 +35,11 @@ static inline int abuse_ioctl(int fd, unsigned long cmd, const void *arg)
 
 	return ret < 0 ? -errno : ret;
 }
+
+/* What the first header had: programs that were built with it know no more. */
+#define END_OF(type, field)	(offsetof(type, field) + sizeof(((type *)0)->field))
+#define PARAMS_SIZE_1		END_OF(struct abuse_params, depth)
+#define ADD_SIZE_1		END_OF(struct abuse_add, uuid)
 
 /* A field that other threads use meanwhile. */
 #define LOAD(field)		__atomic_load_n(&(field), __ATOMIC_SEQ_CST)
@@ -73,6 +79,7 @@ struct slot {
 #define IS_FLUSHING	2		/* its callback runs, or ran, for its flush */
 #define IS_SPOILED	4		/* it was answered in two ways */
 #define IS_STORED	8		/* by the kernel, with the reply */
+#define IS_POINTED	16		/* to memory of the program's */
 
 /* First in, first out. */
 struct list {
@@ -172,10 +179,12 @@ enum { SERVES_NOT, SERVES_THREADS, SERVES_LOOPS };
 struct abuse_server {
 	struct abuse_config config;
 	struct abuse_ops ops;
+	struct abuse_params wanted;	/* a copy of config.params, which points here */
 	struct abuse_params params;	/* of the device, as it is set up */
 	int fd;
 	bool is_fd_ours;
-	unsigned int holds;		/* ABUSE_IS_* */
+	unsigned int holds;		/* [any] ABUSE_IS_* */
+	unsigned int generation;	/* [any] memory_generation() when that was tried */
 	size_t segment_size;
 	size_t buffer_size;
 	uint32_t always;		/* ABUSE_REQ_* that every WRITE gets */
@@ -190,6 +199,21 @@ struct abuse_server {
 
 /* attach.c: finds, opens, adds, sets up; leaves fd and params in @srv. */
 int server_attach(struct abuse_server *srv);
+
+/* server.c */
+void server_debug(const struct abuse_server *srv, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* memory.c: the process is declared a flusher and its memory locked; a thread's stack */
+void memory_hold(struct abuse_server *srv);
+void memory_hold_stack(struct abuse_server *srv);
+bool memory_be_flusher(void);
+unsigned int memory_generation(void);
+
+/* reason.c: both return the error that they are given */
+void reason_clear(void);
+int reason_set(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int reason_of_error(int err, const char *what);
 
 /* queue.c */
 int queue_init(struct queue *queue, struct abuse_server *srv);

@@ -20,6 +20,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
+
+/* Of this header. abuse_version() tells that of the library, which may be newer. */
+#define LIBABUSE_VERSION_MAJOR	0
+#define LIBABUSE_VERSION_MINOR	2
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,7 +32,34 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
+/* ---- reason.c: what went wrong --------------------------------------------- */
+
+/* abuse_version() - the version of the library that runs, as text: "0.1.0"; static */
+const char *abuse_version(void);
+
+/*
+ * abuse_reason() - why the last call of this thread failed, in words
+ *
+ * One line without a line feed, "" if there is nothing to say beyond the error number. Written by
+ * abuse_server_open(), abuse_server_start() and what they call. It stays valid until the next of these calls of the same
+ * thread.
+ */
+const char *abuse_reason(void);
+
 /* ---- ctl.c: a function per control command ------------------------------ */
+
+/*
+ * Some functions take structs that grow. A program gets these functions inline, at the end of this header: they pass the
+ * sizes that the program was compiled with to the functions named ..._sized, so a newer library neither reads nor writes
+ * beyond them. Other languages call the latter; a size is that of the C struct, in bytes.
+ *
+ * abuse_ctl_add_sized() - abuse_ctl_add() with the size of struct abuse_add
+ * abuse_ctl_get_params_sized() - abuse_ctl_get_params() with the size of struct abuse_params
+ * abuse_ctl_set_params_sized() - abuse_ctl_set_params() likewise
+ */
+int abuse_ctl_add_sized(struct abuse_add *add, size_t size);
+int abuse_ctl_get_params_sized(int fd, struct abuse_params *params, size_t size);
+int abuse_ctl_set_params_sized(int fd, struct abuse_params *params, size_t size);
 
 /*
  * abuse_ctl_add() - make a device
@@ -36,7 +68,6 @@ extern "C" {
  * The number it became is left in @add->number. These three open
  * /dev/abuse-control; its errors and those of open(2) are theirs.
  */
-int abuse_ctl_add(struct abuse_add *add);
 
 /* abuse_ctl_remove() - remove device @number; -EBUSY while its disk is open */
 int abuse_ctl_remove(unsigned int number);
@@ -60,14 +91,12 @@ int abuse_ctl_set_status(int fd, const struct abuse_info *info);
  *
  * What an older module does not know is left zero; the size is filled in here.
  */
-int abuse_ctl_get_params(int fd, struct abuse_params *params);
 
 /*
  * abuse_ctl_set_params() - set an empty device up, or change one that is up
  *
  * The size is filled in here. -EPERM: sealing is for CAP_SYS_ADMIN alone.
  */
-int abuse_ctl_set_params(int fd, struct abuse_params *params);
 
 /* abuse_ctl_set_poll() - which requests make @fd readable: mode 0 or 1 */
 int abuse_ctl_set_poll(int fd, unsigned int mode);
@@ -141,6 +170,8 @@ int abuse_dev_open(const char *text);
  * A request, as a callback gets it. It is the callback's until its answer: the
  * return value, or abuse_req_done(). It is never copied or freed by the callback.
  */
+struct abuse_server;
+
 struct abuse_req {
 	void	 *arg;			/* of struct abuse_config */
 	void	 *data;			/* pread: where bytes go; pwrite: the bytes */
@@ -185,7 +216,25 @@ struct abuse_ops {
 	int (*trim)(struct abuse_req *req);
 	int (*zero)(struct abuse_req *req);
 	int (*flush)(struct abuse_req *req);
-	void (*reserved[8])(void);	/* NULL */
+	/*
+	 * release: the memory that abuse_req_point() or abuse_req_store() named for @req is used no more, by the kernel
+	 * or the library, and may be unmapped or filled anew. @req->arg and @req->priv are as the callback left them;
+	 * the rest of @req counts no more. Called by the thread that sent the answer, once for each request answered so;
+	 * not for requests that are unanswered at abuse_server_free(), after which all memory is free.
+	 */
+	void (*release)(struct abuse_req *req);
+	/*
+	 * thread_begin, thread_end: called by each thread that abuse_server_start() makes, first and last of all;
+	 * @arg of struct abuse_config. For languages that must know their threads.
+	 */
+	void (*thread_begin)(void *arg);
+	void (*thread_end)(void *arg);
+	/*
+	 * debug: what happens seldom (a thread ends, an answer was refused), a line each without a line feed, @message is the
+	 * library's and gone after the call. From any thread.
+	 */
+	void (*debug)(void *arg, const char *message);
+	void (*reserved[4])(void);	/* NULL */
 };
 
 /*
@@ -209,15 +258,26 @@ int abuse_req_done(struct abuse_req *req, int result);
  * from @bytes. Takes effect when the request is answered 0; for whoever may answer
  * the request, from any thread.
  *
- * When they are copied is not told, so they stay mapped until abuse_server_free(), and
- * nothing changes them but what changes the disk. That makes it a call for a store that
- * is mapped as a whole; memory that serves one request after another is @req->data.
+ * They stay mapped until abuse_ops.release is called for @req, or abuse_server_free() if there is no such callback,
+ * and nothing changes them but what changes the disk.
  * If some of it is not there, say because the file was made shorter, that request
  * fails with EIO, and no signal is raised. To read a hole of a mapped file fills it.
  *
  * -EOPNOTSUPP: it is no READ. -EINVAL: @bytes is NULL. -EALREADY: it was answered before.
  */
 int abuse_req_point(struct abuse_req *req, const void *bytes);
+
+/*
+ * abuse_req_gather() - answer a READ with bytes that lie in several places
+ * @pieces: @nr pieces, @req->length bytes in all; they are copied to @req->data before this returns
+ *
+ * -EOPNOTSUPP: it is no READ, has no data (ABUSE_SERVER_NO_READ_DATA), or abuse_req_point() was called.
+ * -EINVAL: the pieces are not @req->length bytes. -EALREADY: it was answered before.
+ */
+int abuse_req_gather(struct abuse_req *req, const struct iovec *pieces, unsigned int nr);
+
+/* abuse_req_server() - the server that a callback's request belongs to */
+struct abuse_server *abuse_req_server(const struct abuse_req *req);
 
 /*
  * abuse_req_store() - have the kernel put a WRITE's bytes in their place
@@ -227,8 +287,7 @@ int abuse_req_point(struct abuse_req *req, const void *bytes);
  * Takes effect when the request is answered 0, and the writer hears of it when all
  * bytes are there; for whoever may answer the request, from any thread.
  *
- * When they come is not told, so @place stays mapped until abuse_server_free(), as for
- * abuse_req_point(), and where every other server would read it: shared memory, or a
+ * @place stays mapped as long as the bytes of abuse_req_point(), and where every other server would read it: shared memory, or a
  * mapped file. If some of it is not there, that request fails with EIO, part of
  * its bytes stored, and no signal is raised.
  *
@@ -293,26 +352,36 @@ struct abuse_config {
 					 * before sleeping, up to 1 ms; less where wake-ups
 					 * are quick or that is in vain; default
 					 * ABUSE_DEFAULT_SPIN; threads alone */
-	uint64_t reserved[8];		/* 0 */
+	uint64_t stack_size;		/* bytes of stack for each thread of the library's: 64 KiB to 1 GiB;
+					 * default 256 KiB, which is little for an interpreter */
+	uint64_t reserved[7];		/* 0 */
 };
-
-struct abuse_server;
 
 /*
  * abuse_server_open() - get a device, and everything needed to serve it
+ * abuse_server_open_sized() - the same with the sizes of both structs, as above
  *
  * Finds, opens or adds the device, sets it up if it is empty and else takes it over:
  * what a dead server held is handed out again. Servers that start at the same moment
- * do so one after another. All memory is allocated here, and unless told otherwise
- * locked, with all that the process has mapped and will map; the process is declared an I/O flusher (needs CAP_SYS_RESOURCE).
+ * do so one after another. All memory is allocated here. The process is declared an I/O flusher (needs CAP_SYS_RESOURCE),
+ * and unless told otherwise its memory is locked: all that it has mapped and will map, with CAP_IPC_LOCK or without a
+ * limit (RLIMIT_MEMLOCK); else only the library's buffers and stacks, as far as the limit allows, so that malloc(3) and
+ * pthread_create(3) go on to work. abuse_server_holds() tells. A program that gives CAP_IPC_LOCK up afterwards cannot map more
+ * than its limit. Locks do not pass to a child: fork or daemon(3) first; else they are taken again at start.
  * Nothing is served yet.
+ *
+ * A server that crashes still holds its requests while its core is written: prctl(PR_SET_DUMPABLE, 0) before serving lets
+ * another server take over at once, and chdir("/") keeps a core, and the server, off a disk that it serves itself.
  *
  * -EINVAL: @config is not as said above; -ENODEV: there is no such device; -EPERM:
  * it is sealed, or to be added and another user has one of that number or name;
- * -ENXIO: it is empty and there are no params; -EBUSY: it is up, and not as params
- * say; errors of abuse_dev_open(), abuse_ctl_add() and abuse_ctl_set_params().
+ * -ENXIO: it is empty and there are no params; -ETIMEDOUT: another process has kept the lock of the node, which servers take while they
+ * configure, for 10 s; -EBUSY: it is up, and not as params
+ * say; errors of abuse_dev_open(), abuse_ctl_add() and abuse_ctl_set_params(). -E2BIG: this library is older than the
+ * header, and does not know a field that is set. abuse_reason() has it in words.
  */
-int abuse_server_open(struct abuse_server **srv, const struct abuse_config *config);
+int abuse_server_open_sized(struct abuse_server **srv, const struct abuse_config *config,
+			    size_t config_size, size_t params_size);
 
 /*
  * abuse_server_free() - stop, wait, give everything back
@@ -332,10 +401,12 @@ int abuse_server_ctl(const struct abuse_server *srv);
 /*
  * abuse_server_holds() - what holds under memory pressure
  *
- * Which of both; without them nothing is promised under swap or reclaim.
+ * Which of these. Without ABUSE_IS_FLUSHER and ABUSE_IS_LOCKED nothing is promised under swap or reclaim;
+ * ABUSE_IS_OWN_LOCKED alone is what a user with a limit can have.
  */
 #define ABUSE_IS_FLUSHER	1
-#define ABUSE_IS_LOCKED		2
+#define ABUSE_IS_LOCKED		2	/* all memory, also what will be mapped */
+#define ABUSE_IS_OWN_LOCKED	4	/* the library's buffers and the stacks of its threads */
 unsigned int abuse_server_holds(const struct abuse_server *srv);
 
 /* Any thread may ask at any time. */
@@ -378,11 +449,12 @@ void abuse_server_stop(struct abuse_server *srv);
  * 0: it was stopped and nothing is held; -ENXIO: the device was reset; -ENODEV:
  * removed, and answers still to come are not waited for; -ETIMEDOUT: some callback
  * has not answered: call again or free. -EINVAL: never started. -EDEADLK: called by
- * a callback. By one thread at a time.
+ * a callback. -EINTR: a signal handler that was installed without SA_RESTART ran, and
+ * did not call abuse_server_stop(): call again. By one thread at a time.
  */
 int abuse_server_wait(struct abuse_server *srv, int64_t timeout);
 
-/* abuse_server_run() - start and wait; the last call of a simple program */
+/* abuse_server_run() - start and wait, whatever signals come; the last call of a simple program */
 int abuse_server_run(struct abuse_server *srv);
 
 /*
@@ -418,6 +490,35 @@ int abuse_server_add_file(struct abuse_server *srv, int fd);
 int abuse_server_remove_file(struct abuse_server *srv, unsigned int file);
 
 #pragma GCC visibility pop
+
+#ifdef LIBABUSE_NO_INLINE
+#pragma GCC visibility push(default)
+int abuse_ctl_add(struct abuse_add *add);
+int abuse_ctl_get_params(int fd, struct abuse_params *params);
+int abuse_ctl_set_params(int fd, struct abuse_params *params);
+int abuse_server_open(struct abuse_server **srv, const struct abuse_config *config);
+#pragma GCC visibility pop
+#else
+static inline int abuse_ctl_add(struct abuse_add *add)
+{
+	return abuse_ctl_add_sized(add, sizeof(*add));
+}
+
+static inline int abuse_ctl_get_params(int fd, struct abuse_params *params)
+{
+	return abuse_ctl_get_params_sized(fd, params, sizeof(*params));
+}
+
+static inline int abuse_ctl_set_params(int fd, struct abuse_params *params)
+{
+	return abuse_ctl_set_params_sized(fd, params, sizeof(*params));
+}
+
+static inline int abuse_server_open(struct abuse_server **srv, const struct abuse_config *config)
+{
+	return abuse_server_open_sized(srv, config, sizeof(*config), sizeof(struct abuse_params));
+}
+#endif
 
 #ifdef __cplusplus
 }

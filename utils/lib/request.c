@@ -7,6 +7,8 @@
  */
 #include "internal.h"
 
+#include <string.h>
+
 static struct slot *slot_of(struct abuse_req *req)
 {
 	return (struct slot *)(void *)req;
@@ -47,8 +49,35 @@ int abuse_req_point(struct abuse_req *req, const void *bytes)
 		return -EINVAL;
 	/* Of this and a redirect, the later counts. */
 	slot->marks &= ~(unsigned int)IS_REDIRECTED;
+	slot->marks |= IS_POINTED;
 	req->data = (void *)(uintptr_t)bytes;
 	return 0;
+}
+
+int abuse_req_gather(struct abuse_req *req, const struct iovec *pieces, unsigned int nr)
+{
+	struct slot *slot = slot_of(req);
+	uint64_t length = 0;
+	unsigned int i;
+	char *to;
+
+	if (LOAD(slot->state) != SLOT_BEGUN)
+		return -EALREADY;
+	if (req->op != ABUSE_OP_READ || !slot->segment || slot->marks & IS_POINTED)
+		return -EOPNOTSUPP;
+	for (i = 0; i < nr; i++)
+		length += pieces[i].iov_len;
+	if (length != req->length)
+		return -EINVAL;
+	slot->marks &= ~(unsigned int)IS_REDIRECTED;
+	for (to = req->data, i = 0; i < nr; to += pieces[i++].iov_len)
+		memcpy(to, pieces[i].iov_base, pieces[i].iov_len);
+	return 0;
+}
+
+struct abuse_server *abuse_req_server(const struct abuse_req *req)
+{
+	return ((const struct slot *)(const void *)req)->queue->srv;
 }
 
 int abuse_req_store(struct abuse_req *req, void *place)

@@ -10,7 +10,7 @@ static inline bool is_plain(const struct slot *slot, int result)
 {
 	const struct abuse_req *req = &slot->req;
 
-	if (slot->marks & ~(unsigned int)(IS_STORED | IS_REDIRECTED))
+	if (slot->marks & ~(unsigned int)(IS_STORED | IS_REDIRECTED | IS_POINTED))
 		return false;
 	if (req->op == ABUSE_OP_READ)
 		return result == ABUSE_ZEROES ||

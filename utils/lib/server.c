@@ -9,16 +9,18 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #define KICK		(SIGRTMAX - 1)	/* ends a wait */
 #define KICK_INTERVAL	20000000	/* nanoseconds */
 #define STACK_SIZE	(256 * 1024)	/* locked memory: keep it small */
+#define LEAST_STACK	(64 * 1024)
+#define MOST_STACK	(1 << 30)
 #define DEFAULT_DEPTH	16
 #define MAX_TURNS	16		/* in a dispatch, before others have theirs */
 #define NSEC_PER_SEC	1000000000LL
@@ -35,20 +37,32 @@ static int check_config(struct abuse_config *config)
 {
 	unsigned int i;
 
-	if (!config->ops || config->flags & ~ALL_FLAGS ||
-	    config->threads > ABUSE_MAX_THREADS || config->depth > MAX_DEPTH ||
-	    config->spin > ABUSE_MAX_SPIN)
-		return -EINVAL;
+	if (!config->ops)
+		return reason_set(-EINVAL, "abuse_config.ops is NULL: point it to the callbacks");
+	if (config->flags & ~ALL_FLAGS)
+		return reason_set(-EINVAL, "abuse_config.flags has unknown bits 0x%x", config->flags & ~ALL_FLAGS);
+	if (config->threads > ABUSE_MAX_THREADS)
+		return reason_set(-EINVAL, "abuse_config.threads is %u: use 1 to %d", config->threads, ABUSE_MAX_THREADS);
+	if (config->depth > MAX_DEPTH)
+		return reason_set(-EINVAL, "abuse_config.depth is %u: use 1 to %d", config->depth, MAX_DEPTH);
+	if (config->spin > ABUSE_MAX_SPIN)
+		return reason_set(-EINVAL, "abuse_config.spin is %llu: use at most %d nanoseconds",
+				  (unsigned long long)config->spin, ABUSE_MAX_SPIN);
+	if (config->stack_size && (config->stack_size < LEAST_STACK || config->stack_size > MOST_STACK))
+		return reason_set(-EINVAL, "abuse_config.stack_size is %llu: use %d to %d bytes",
+				  (unsigned long long)config->stack_size, LEAST_STACK, MOST_STACK);
 	for (i = 0; i < sizeof(config->reserved) / sizeof(*config->reserved); i++)
 		if (config->reserved[i])
-			return -EINVAL;
+			return reason_set(-EINVAL, "abuse_config.reserved is not zero: this library is older than the program");
 	for (i = 0; i < sizeof(config->ops->reserved) / sizeof(*config->ops->reserved); i++)
 		if (config->ops->reserved[i])
-			return -EINVAL;
+			return reason_set(-EINVAL, "abuse_ops.reserved is not NULL: this library is older than the program");
 	if (!config->threads)
 		config->threads = 1;
 	if (!config->depth)
 		config->depth = DEFAULT_DEPTH;
+	if (!config->stack_size)
+		config->stack_size = STACK_SIZE;
 	if (!config->spin)
 		config->spin = ABUSE_DEFAULT_SPIN;
 	if (config->flags & ABUSE_SERVER_NO_SPIN)
@@ -64,7 +78,8 @@ static int plan_buffer(struct abuse_server *srv)
 	if (!size)
 		size = 2 * least;
 	if (size < 2 * least || size > INT32_MAX)
-		return -EINVAL;
+		return reason_set(-EINVAL, "abuse_config.buffer is %llu: use %llu (twice the largest request) to %d bytes",
+				  (unsigned long long)size, (unsigned long long)(2 * least), INT32_MAX);
 	srv->segment_size = size / MAX_SEGMENTS;
 	if (srv->segment_size < least)
 		srv->segment_size = least;
@@ -75,12 +90,6 @@ static int plan_buffer(struct abuse_server *srv)
 	if ((srv->config.flags & NO_DATA) == NO_DATA)
 		srv->buffer_size = 0;
 	return 0;
-}
-
-/* Of the calling thread and those that it starts. */
-static unsigned int be_flusher(void)
-{
-	return prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) ? 0 : ABUSE_IS_FLUSHER;
 }
 
 static int prepare(struct abuse_server *srv)
@@ -100,37 +109,81 @@ static int prepare(struct abuse_server *srv)
 			return ret;
 		}
 	}
-	srv->holds = be_flusher();
-	if (!(srv->config.flags & ABUSE_SERVER_NO_LOCK) &&
-	    !mlockall(MCL_CURRENT | MCL_FUTURE))
-		srv->holds |= ABUSE_IS_LOCKED;
+	memory_hold(srv);
 	return 0;
 }
 
-int abuse_server_open(struct abuse_server **to, const struct abuse_config *config)
+/* What the caller's header did not have yet is zero; what this library does not know must be. */
+static int read_struct(void *to, size_t known, const void *from, size_t size)
 {
-	struct abuse_config checked = *config;
+	const unsigned char *more = from;
+	size_t i;
+
+	for (i = known; i < size; i++)
+		if (more[i])
+			return reason_set(-E2BIG, "a struct asks for something that this library is too old for");
+	memset(to, 0, known);
+	memcpy(to, from, size < known ? size : known);
+	return 0;
+}
+
+int abuse_server_open_sized(struct abuse_server **to, const struct abuse_config *config,
+			    size_t config_size, size_t params_size)
+{
+	struct abuse_config checked;
+	struct abuse_params wanted;
 	struct abuse_server *srv;
 	int ret;
 
 	*to = NULL;
-	ret = check_config(&checked);
+	reason_clear();
+	ret = read_struct(&checked, sizeof(checked), config, config_size);
+	if (!ret && checked.params)
+		ret = read_struct(&wanted, sizeof(wanted), checked.params, params_size);
+	if (!ret)
+		ret = check_config(&checked);
 	if (ret < 0)
 		return ret;
 	srv = calloc(1, sizeof(*srv) + checked.threads * sizeof(*srv->queues));
 	if (!srv)
-		return -ENOMEM;
+		return reason_of_error(-ENOMEM, "cannot open a server");
 	srv->config = checked;
+	if (checked.params) {
+		srv->wanted = wanted;
+		srv->config.params = &srv->wanted;
+	}
 	srv->ops = *checked.ops;
 	sem_init(&srv->ending, 0, 0);
 	ret = server_attach(srv);
 	if (!ret)
-		ret = prepare(srv);
+		ret = reason_of_error(prepare(srv), "cannot prepare to serve");
 	if (ret < 0)
 		abuse_server_free(srv);
 	else
 		*to = srv;
 	return ret;
+}
+
+/* Of programs that were built with the first header. */
+int abuse_server_open(struct abuse_server **to, const struct abuse_config *config)
+{
+	return abuse_server_open_sized(to, config, sizeof(*config), PARAMS_SIZE_1);
+}
+
+/* ---- debugging ---- */
+
+/* The program's callback, if it has one; for what happens seldom. */
+void server_debug(const struct abuse_server *srv, const char *format, ...)
+{
+	char line[256];
+	va_list values;
+
+	if (!srv->ops.debug)
+		return;
+	va_start(values, format);
+	vsnprintf(line, sizeof(line), format, values);
+	va_end(values);
+	srv->ops.debug(srv->config.arg, line);
 }
 
 /* ---- what it is ---- */
@@ -147,7 +200,7 @@ int abuse_server_ctl(const struct abuse_server *srv)
 
 unsigned int abuse_server_holds(const struct abuse_server *srv)
 {
-	return srv->holds;
+	return LOAD(srv->holds);
 }
 
 void abuse_server_counts(const struct abuse_server *srv, struct abuse_counts *counts)
@@ -205,16 +258,23 @@ static void be_patient(void)
 static void *thread_main(void *arg)
 {
 	struct queue *queue = arg;
+	struct abuse_server *srv = queue->srv;
 	int ret;
 
 	be_patient();
-	own_server = queue->srv;
+	own_server = srv;
+	memory_hold_stack(srv);
+	if (srv->ops.thread_begin)
+		srv->ops.thread_begin(srv->config.arg);
 	do {
 		ret = queue_turn(queue, -1);
 		if (!ret && queue->nr_async)
 			ret = queue_sleep(queue);
 	} while (ret >= 0);
-	end(queue->srv, ret);
+	if (srv->ops.thread_end)
+		srv->ops.thread_end(srv->config.arg);
+	server_debug(srv, "a thread ends: %s", strerror(-ret));
+	end(srv, ret);
 	return NULL;
 }
 
@@ -239,19 +299,21 @@ static void mask_signals(sigset_t *old)
 	pthread_sigmask(SIG_SETMASK, &mask, old);
 }
 
-/* A new stack counts as locked memory, too: rather none locked than no thread. */
-static int start_one(struct abuse_server *srv, struct queue *queue,
-		     const pthread_attr_t *attr)
+static int start_one(struct queue *queue, const pthread_attr_t *attr)
 {
 	int ret = pthread_create(&queue->thread, attr, thread_main, queue);
 
-	if (ret == EAGAIN && srv->holds & ABUSE_IS_LOCKED) {
-		munlockall();
-		srv->holds &= ~ABUSE_IS_LOCKED;
-		ret = pthread_create(&queue->thread, attr, thread_main, queue);
-	}
 	queue->is_running = !ret;
-	return -ret;
+	return reason_of_error(-ret, "cannot start a thread");
+}
+
+/* After a fork between open and start nothing is locked any more. */
+static void hold_again(struct abuse_server *srv)
+{
+	if (LOAD(srv->generation) != memory_generation())
+		memory_hold(srv);
+	else
+		memory_be_flusher();	/* this may be another thread */
 }
 
 int abuse_server_start(struct abuse_server *srv)
@@ -263,12 +325,13 @@ int abuse_server_start(struct abuse_server *srv)
 
 	if (!enter(srv, SERVES_THREADS))
 		return LOAD(srv->serves) == SERVES_THREADS ? -EALREADY : -EBUSY;
-	be_flusher();
+	reason_clear();
+	hold_again(srv);
 	mask_signals(&old);
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_attr_setstacksize(&attr, srv->config.stack_size);
 	for (i = 0; i < srv->nr_queues && !ret; i++)
-		ret = start_one(srv, &srv->queues[i], &attr);
+		ret = start_one(&srv->queues[i], &attr);
 	pthread_attr_destroy(&attr);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (ret < 0)
@@ -337,7 +400,8 @@ int abuse_server_wait(struct abuse_server *srv, int64_t timeout)
 	if (own_server == srv)
 		return -EDEADLK;
 	while (!LOAD(srv->is_stopped))
-		sem_wait(&srv->ending);
+		if (sem_wait(&srv->ending) && !LOAD(srv->is_stopped))
+			return -EINTR;
 	if (timeout > LONGEST)
 		timeout = -1;
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
@@ -353,7 +417,12 @@ int abuse_server_run(struct abuse_server *srv)
 {
 	int ret = abuse_server_start(srv);
 
-	return ret < 0 ? ret : abuse_server_wait(srv, -1);
+	if (ret < 0)
+		return ret;
+	do
+		ret = abuse_server_wait(srv, -1);
+	while (ret == -EINTR);
+	return ret;
 }
 
 /* ---- event loops ---- */
@@ -378,13 +447,15 @@ int abuse_server_fd(struct abuse_server *srv, unsigned int loop)
 
 static int dispatch(struct queue *queue)
 {
-	static __thread bool is_flusher;
+	/* Of this thread: when it was last declared a flusher, plus 1. */
+	static __thread unsigned int declared;
 	unsigned int turns = 0;
 	int ret;
 
-	if (!is_flusher) {
-		be_flusher();
-		is_flusher = true;
+	if (declared != memory_generation() + 1 ||
+	    LOAD(queue->srv->generation) != memory_generation()) {
+		hold_again(queue->srv);
+		declared = memory_generation() + 1;
 	}
 	queue_rise(queue);
 	do
@@ -426,7 +497,8 @@ void abuse_server_free(struct abuse_server *srv)
 	STORE(srv->is_abandoned, true);
 	abuse_server_stop(srv);
 	if (srv->serves == SERVES_THREADS)
-		abuse_server_wait(srv, -1);
+		while (abuse_server_wait(srv, -1) == -EINTR)
+			;
 	for (i = 0; i < srv->nr_queues; i++) {
 		if (srv->serves == SERVES_LOOPS)
 			while (queue_turn(&srv->queues[i], 0) > 0)

@@ -86,7 +86,7 @@ static int judge_events(const struct queue *queue, uint32_t events)
 		return 0;
 	if (events & EPOLLHUP)
 		return -ENODEV;
-	ret = abuse_ctl_get_params(queue->srv->fd, &params);
+	ret = abuse_ctl_get_params_sized(queue->srv->fd, &params, sizeof(params));
 	return ret < 0 ? ret : -ENXIO;
 }
 
