@@ -74,7 +74,8 @@ format:					## clang-format the changed lines of C files
 	@git clang-format --extensions c,h -f || true
 
 tools:
-	@$(need) gcc:gcc pkg-config:pkg-config /usr/include/json-c/json.h:libjson-c-dev
+	@$(need) gcc:gcc pkg-config:pkg-config /usr/include/json-c/json.h:libjson-c-dev \
+		/usr/include/libsmartcols/libsmartcols.h:libsmartcols-dev /usr/include/uuid/uuid.h:uuid-dev
 
 utils:
 	@$(MAKE) --no-print-directory -C utils all

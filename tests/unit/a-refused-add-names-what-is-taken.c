@@ -2,6 +2,7 @@
 /*
  * abusectl add, when the module says no: number, name or UUID is blamed, whichever another
  * device has; and who may not is told what is needed.
+ * cflags: -luuid
  */
 #include "said.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sizes and numbers: suffixes of 1024, nothing but digits before them, no
+ * Sizes and numbers: suffixes of 1024, and decimals as sizes are printed, no
  * overflow, and the result is left alone on failure.
+ * cflags: -luuid
  */
 #include "test.h"
 
@@ -39,6 +40,8 @@ static void shown_as(uint64_t bytes, const char *text)
 
 int main(void)
 {
+	unsigned int i;
+
 	size_is("0", 0, 0);
 	size_is("1", 0, 1);
 	size_is("007", 0, 7);
@@ -61,10 +64,21 @@ int main(void)
 	size_is("+1", -EINVAL, 0);
 	size_is(" 1", -EINVAL, 0);
 	size_is("1 ", -EINVAL, 0);
+	size_is("1P", 0, 1ULL << 50);
+	size_is("15E", 0, 15ULL << 60);
+	size_is("16E", -ERANGE, 0);
+	size_is("1KiB", 0, 1024);
+	size_is("2gib", 0, 2ULL << 30);
+	size_is("1.5G", 0, 3ULL << 29);
+	size_is("1.0 GiB", 0, 1ULL << 30);
+	size_is("512 B", 0, 512);
+	size_is("1.999999999999G", 0, 2147483646);
 	size_is("1KB", -EINVAL, 0);
-	size_is("1KiB", -EINVAL, 0);
-	size_is("1P", -EINVAL, 0);
-	size_is("1.5G", -EINVAL, 0);
+	size_is("1.5", -EINVAL, 0);
+	size_is("1.G", -EINVAL, 0);
+	size_is(".5G", -EINVAL, 0);
+	size_is("1  G", -EINVAL, 0);
+	size_is("1Ki", -EINVAL, 0);
 	size_is("0x10", -EINVAL, 0);
 
 	number_is("42", 0, 42);
@@ -72,6 +86,11 @@ int main(void)
 	number_is("", -EINVAL, 0);
 	number_is("99999999999999999999", -ERANGE, 0);
 
+	for (i = 0; i < 64; i++) {
+		char text[SIZE_TEXT];
+
+		size_is(format_size(1ULL << i, text), 0, 1ULL << i);
+	}
 	shown_as(0, "0 B");
 	shown_as(1023, "1023 B");
 	shown_as(1024, "1.0 KiB");

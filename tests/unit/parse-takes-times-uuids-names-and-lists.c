@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Times, UUIDs, users, names and lists of keys, at and beyond their bounds.
+ * cflags: -luuid
  */
 #include "test.h"
 
@@ -13,20 +14,23 @@ struct passwd *getpwnam(const char *name)
 	return strcmp(name, "alice") ? NULL : &alice;
 }
 
-static void time_is(const char *text, int ret, int64_t nanoseconds)
+static void time_is(const char *text, int64_t bare, int ret, int64_t nanoseconds)
 {
 	int64_t got = 77;
 
-	is(parse_seconds(text, &got), ret, text);
+	is(parse_time(text, bare, &got), ret, text);
 	is(got, ret ? 77 : nanoseconds, "its value");
 }
 
-static void spin_is(const char *text, int ret, uint64_t nanoseconds)
+static void time_shown_as(int64_t nanoseconds, const char *text)
 {
-	uint64_t got = 77;
+	char got[TIME_TEXT];
+	int64_t back = 77;
 
-	is(parse_time(text, &got), ret, text);
-	is(got, ret ? 77 : nanoseconds, "its value");
+	ok(!strcmp(format_time(nanoseconds, got), text), "%lld is shown as %s, wanted %s",
+	   (long long)nanoseconds, got, text);
+	is(parse_time(got, 0, &back), 0, "it can be given");
+	is(back, nanoseconds, "and means the same");
 }
 
 static void percent_is(const char *text, int ret, double share)
@@ -91,8 +95,13 @@ static void names(void)
 
 	is(parse_name("a", got), 0, "a");
 	is(parse_name("A-Z.a_z09", got), 0, "every kind of character");
-	is(parse_name("0123456789012345678901234567890", got), 0, "31 characters");
-	is(parse_name("01234567890123456789012345678901", got), -ERANGE, "32");
+	is(parse_name("x123456789012345678901234567890", got), 0, "31 characters");
+	is(parse_name("7", got), -EINVAL, "a number");
+	is(parse_name("abuse7", got), -EINVAL, "a disk");
+	is(parse_name("abctl0", got), -EINVAL, "a control node");
+	is(parse_name("abuse", got), 0, "not quite a disk");
+	is(parse_name("abuse7x", got), 0, "nor this");
+	is(parse_name("x1234567890123456789012345678901", got), -ERANGE, "32");
 	is(parse_name("", got), -EINVAL, "none");
 	is(parse_name("a b", got), -EINVAL, "a blank");
 	is(parse_name("a/b", got), -EINVAL, "a slash");
@@ -153,39 +162,52 @@ static void lines(void)
 	line_is("=", "", "");
 }
 
+static void times(void)
+{
+	time_is("0", 0, 0, 0);
+	time_is("20000", 0, -EINVAL, 0);	/* of what? */
+	time_is("20000ns", 0, 0, 20000);
+	time_is("50us", 0, 0, 50000);
+	time_is("1ms", 0, 0, 1000000);
+	time_is("1s", 0, 0, 1000000000);
+	time_is("1.5s", 0, 0, 1500000000);
+	time_is("2min", 0, 0, 120000000000);
+	time_is("1h", 0, 0, 3600000000000);
+	time_is("", 0, -EINVAL, 0);
+	time_is("us", 0, -EINVAL, 0);
+	time_is("1m", 0, -EINVAL, 0);
+	time_is("1 us", 0, -EINVAL, 0);
+	time_is("-1us", 0, -EINVAL, 0);
+	time_is("9223372036854775807ns", 0, 0, INT64_MAX);
+	time_is("9223372036854775808ns", 0, -ERANGE, 0);
+	time_is("18446744073709551616ns", 0, -ERANGE, 0);
+	time_is("18446744073709552us", 0, -ERANGE, 0);
+
+	time_is("never", NSEC_PER_SEC, 0, -1);
+	time_is("30", NSEC_PER_SEC, 0, 30000000000);
+	time_is("5ms", NSEC_PER_SEC, 0, 5000000);
+	time_is("0.001", NSEC_PER_SEC, 0, 1000000);
+	time_is("1.0000000019", NSEC_PER_SEC, 0, 1000000001);
+	time_is("9223372036.854775807", NSEC_PER_SEC, 0, INT64_MAX);
+	time_is("9223372036.854775808", NSEC_PER_SEC, -ERANGE, 0);
+	time_is("99999999999999999999", NSEC_PER_SEC, -ERANGE, 0);
+	time_is(".5", NSEC_PER_SEC, -EINVAL, 0);
+	time_is("1.", NSEC_PER_SEC, -EINVAL, 0);
+	time_is("-1", NSEC_PER_SEC, -EINVAL, 0);
+	time_is("Never", NSEC_PER_SEC, -EINVAL, 0);
+
+	time_shown_as(-1, "never");
+	time_shown_as(0, "0s");
+	time_shown_as(1, "1ns");
+	time_shown_as(200000, "200us");
+	time_shown_as(1500000000, "1500ms");
+	time_shown_as(5000000000, "5s");
+	time_shown_as(7200000000000, "2h");
+}
+
 int main(void)
 {
-	spin_is("0", 0, 0);
-	spin_is("20000", 0, 20000);
-	spin_is("20000ns", 0, 20000);
-	spin_is("50us", 0, 50000);
-	spin_is("1ms", 0, 1000000);
-	spin_is("", -EINVAL, 0);
-	spin_is("us", -EINVAL, 0);
-	spin_is("1s", 0, 1000000000);
-	spin_is("1m", -EINVAL, 0);
-	spin_is("1 us", -EINVAL, 0);
-	spin_is("-1us", -EINVAL, 0);
-	spin_is("18446744073709551615", 0, UINT64_MAX);
-	spin_is("18446744073709551616", -ERANGE, 0);
-	spin_is("18446744073709552us", -ERANGE, 0);
-
-	time_is("never", 0, -1);
-	time_is("0", 0, 0);
-	time_is("30", 0, 30000000000);
-	time_is("0.001", 0, 1000000);
-	time_is("1.000000001", 0, 1000000001);
-	time_is("1.0000000019", 0, 1000000001);
-	time_is("9223372036.854775807", 0, INT64_MAX);
-	time_is("9223372036.854775808", -ERANGE, 0);
-	time_is("9223372037", -ERANGE, 0);
-	time_is("99999999999999999999", -ERANGE, 0);
-	time_is("", -EINVAL, 0);
-	time_is(".5", -EINVAL, 0);
-	time_is("1.", -EINVAL, 0);
-	time_is("-1", -EINVAL, 0);
-	time_is("1s", -EINVAL, 0);
-	time_is("Never", -EINVAL, 0);
+	times();
 
 	user_is("0", 0, 0);
 	user_is("4294967294", 0, 4294967294U);

@@ -3,11 +3,13 @@
  * What module/params.c refuses of an empty device, abusectl refuses before, and nothing
  * else: all combinations of keys that depend on each other. It names the key, the value
  * and what is allowed.
+ * cflags: -luuid
  */
 #include "said.h"
 
 #include "../../module/params.c"
 #include "../../utils/abusectl/parse.c"
+#include "../../utils/abusectl/keys/key.c"
 #include "../../utils/abusectl/keys/setup-keys.c"
 #include "../../utils/abusectl/keys/setup.c"
 

@@ -7,11 +7,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <uuid/uuid.h>
 
-#define NSEC_PER_SEC	1000000000
+#define BILLION	1000000000ULL
 
 /* Decimal digits at *text, which is moved behind them. */
 static int take_number(const char **text, uint64_t *number)
@@ -43,83 +46,104 @@ int parse_number(const char *text, uint64_t *number)
 	return 0;
 }
 
-int parse_size(const char *text, uint64_t *bytes)
+/*
+ * Decimal digits and up to nine decimals, at *text, which is moved behind them; *fraction
+ * is in billionths.
+ */
+static int take_decimal(const char **text, uint64_t *number, uint64_t *fraction)
 {
-	static const char suffixes[] = "KMGT";
-	const char *suffix;
-	unsigned int shift;
-	uint64_t value;
-	int ret;
+	uint64_t unit = BILLION;
+	int ret = take_number(text, number);
 
-	ret = take_number(&text, &value);
-	if (ret)
+	*fraction = 0;
+	if (ret || **text != '.')
 		return ret;
-	if (*text) {
-		suffix = strchr(suffixes, toupper((unsigned char)*text));
-		if (!suffix || text[1])
-			return -EINVAL;
-		shift = 10 * (unsigned int)(suffix - suffixes + 1);
-		if (value > UINT64_MAX >> shift)
-			return -ERANGE;
-		value <<= shift;
+	if (!isdigit((unsigned char)*++*text))
+		return -EINVAL;
+	for (; isdigit((unsigned char)**text); ++*text) {
+		unit /= 10;
+		*fraction += unit * (uint64_t)(**text - '0');
 	}
-	*bytes = value;
 	return 0;
 }
 
-int parse_seconds(const char *text, int64_t *nanoseconds)
+/* @number and @fraction of @unit each */
+static int scale(uint64_t number, uint64_t fraction, uint64_t unit, uint64_t *result)
 {
-	int64_t fraction = 0, unit = NSEC_PER_SEC, value;
-	uint64_t seconds;
+	unsigned __int128 value = (unsigned __int128)number * unit +
+				  (unsigned __int128)fraction * unit / BILLION;
+
+	if (value > UINT64_MAX)
+		return -ERANGE;
+	*result = (uint64_t)value;
+	return 0;
+}
+
+/* The power of two of a suffix, or -1 */
+static int size_shift(const char *suffix)
+{
+	static const char letters[] = "KMGTPE";
+	const char *letter;
+
+	if (!*suffix || !strcasecmp(suffix, "B"))
+		return 0;
+	letter = strchr(letters, toupper((unsigned char)*suffix));
+	if (!letter || (suffix[1] && strcasecmp(suffix + 1, "iB")))
+		return -1;
+	return 10 * (int)(letter - letters + 1);
+}
+
+int parse_size(const char *text, uint64_t *bytes)
+{
+	uint64_t value, fraction;
+	int ret, shift;
+
+	ret = take_decimal(&text, &value, &fraction);
+	if (ret)
+		return ret;
+	if (*text == ' ' && text[1])
+		text++;
+	shift = size_shift(text);
+	if (shift < 0 || (!shift && fraction))
+		return -EINVAL;
+	return scale(value, fraction, 1ULL << shift, bytes);
+}
+
+static const struct {
+	const char *name;
+	int64_t nanoseconds;
+} time_units[] = {
+	{ "h", 3600LL * NSEC_PER_SEC }, { "min", 60LL * NSEC_PER_SEC },
+	{ "s", NSEC_PER_SEC }, { "ms", 1000000 }, { "us", 1000 }, { "ns", 1 },
+};
+
+#define NR_TIME_UNITS	(sizeof(time_units) / sizeof(*time_units))
+
+int parse_time(const char *text, int64_t bare, int64_t *nanoseconds)
+{
+	uint64_t value, fraction;
+	int64_t unit = bare;
+	size_t i;
 	int ret;
 
 	if (!strcmp(text, "never")) {
 		*nanoseconds = -1;
 		return 0;
 	}
-	ret = take_number(&text, &seconds);
+	ret = take_decimal(&text, &value, &fraction);
 	if (ret)
 		return ret;
-	if (*text == '.') {
-		if (!isdigit((unsigned char)*++text))
-			return -EINVAL;
-		for (; isdigit((unsigned char)*text); text++) {
-			unit /= 10;
-			fraction += unit * (*text - '0');
-		}
-	}
 	if (*text)
+		for (i = 0, unit = 0; i < NR_TIME_UNITS; i++)
+			if (!strcmp(text, time_units[i].name))
+				unit = time_units[i].nanoseconds;
+	if (!unit && (*text || value || fraction))
 		return -EINVAL;
-	if (__builtin_mul_overflow(seconds, (int64_t)NSEC_PER_SEC, &value) ||
-	    __builtin_add_overflow(value, fraction, &value))
+	ret = scale(value, fraction, (uint64_t)unit, &value);
+	if (ret || value > INT64_MAX)
 		return -ERANGE;
-	*nanoseconds = value;
+	*nanoseconds = (int64_t)value;
 	return 0;
-}
-
-int parse_time(const char *text, uint64_t *nanoseconds)
-{
-	static const struct {
-		const char *suffix;
-		uint64_t scale;
-	} units[] = { { "", 1 }, { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 },
-		      { "s", NSEC_PER_SEC } };
-	uint64_t value;
-	size_t i;
-	int ret;
-
-	ret = take_number(&text, &value);
-	if (ret)
-		return ret;
-	for (i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (strcmp(text, units[i].suffix))
-			continue;
-		if (__builtin_mul_overflow(value, units[i].scale, &value))
-			return -ERANGE;
-		*nanoseconds = value;
-		return 0;
-	}
-	return -EINVAL;
 }
 
 int parse_percent(const char *text, double *share)
@@ -139,32 +163,12 @@ int parse_percent(const char *text, double *share)
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 int parse_uuid(const char *text, uint8_t uuid[16])
 {
-	uint8_t bytes[16];
-	size_t i;
+	uuid_t bytes;
 
-	if (strlen(text) != UUID_TEXT - 1)
+	if (uuid_parse(text, bytes))
 		return -EINVAL;
-	for (i = 0; i < sizeof(bytes); i++) {
-		int high, low;
-
-		if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
-			return -EINVAL;
-		high = hex_digit(*text++);
-		low = hex_digit(*text++);
-		if (high < 0 || low < 0)
-			return -EINVAL;
-		bytes[i] = (uint8_t)(high << 4 | low);
-	}
 	memcpy(uuid, bytes, sizeof(bytes));
 	return 0;
 }
@@ -191,12 +195,20 @@ int parse_user(const char *text, uid_t *uid)
 	return 0;
 }
 
+static bool means_another(const char *text)
+{
+	if (!strncmp(text, "abuse", 5) || !strncmp(text, "abctl", 5))
+		text += 5;
+	return *text && !text[strspn(text, "0123456789")];
+}
+
 int parse_name(const char *text, char name[32])
 {
 	size_t len = strlen(text);
 
-	if (!len || len != strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				  "abcdefghijklmnopqrstuvwxyz0123456789._-"))
+	if (!len || len != strspn(text, NAME_CHARACTERS))
+		return -EINVAL;
+	if (means_another(text))
 		return -EINVAL;
 	if (len > 31)
 		return -ERANGE;
@@ -267,13 +279,23 @@ const char *format_size(uint64_t bytes, char text[SIZE_TEXT])
 	return text;
 }
 
-const char *format_uuid(const uint8_t uuid[16], char text[UUID_TEXT])
+const char *format_time(int64_t nanoseconds, char text[TIME_TEXT])
 {
 	size_t i;
-	char *at = text;
 
-	for (i = 0; i < 16; i++)
-		at += sprintf(at, i == 4 || i == 6 || i == 8 || i == 10 ?
-			      "-%02x" : "%02x", uuid[i]);
+	if (nanoseconds <= 0) {
+		strcpy(text, nanoseconds ? "never" : "0s");
+		return text;
+	}
+	for (i = 0; nanoseconds % time_units[i].nanoseconds; i++)
+		;
+	snprintf(text, TIME_TEXT, "%lld%s",
+		 (long long)(nanoseconds / time_units[i].nanoseconds), time_units[i].name);
+	return text;
+}
+
+const char *format_uuid(const uint8_t uuid[16], char text[UUID_TEXT])
+{
+	uuid_unparse_lower(uuid, text);
 	return text;
 }

@@ -29,6 +29,15 @@ static const char *conf_dir(void)
 	return dir ? dir : "/etc/abuse";
 }
 
+/* What a file may be called: also a number, which is no name of a device. */
+static bool is_word(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len && len < sizeof(((struct conf *)0)->name) &&
+	       len == strspn(text, NAME_CHARACTERS);
+}
+
 /* Path of the file and name of the device. */
 static int name_file(struct conf *conf, const char *text)
 {
@@ -36,7 +45,7 @@ static int name_file(struct conf *conf, const char *text)
 	size_t len;
 	char *name;
 
-	if (!base && parse_name(text, conf->name))
+	if (!base && !is_word(text))
 		return invalid(NULL, "--config %s: must be 1 to 31 of A-Z a-z 0-9 . _ - "
 			       "for %s/NAME%s, or a path with a slash", text,
 			       conf_dir(), SUFFIX);
@@ -47,14 +56,11 @@ static int name_file(struct conf *conf, const char *text)
 		len = (size_t)snprintf(conf->path, sizeof(conf->path), "%s", text);
 	if (len >= sizeof(conf->path))
 		return invalid(NULL, "--config: a path of %zu bytes is too long", len);
-	if (!base)
-		return EXIT_OK;
-
-	name = strdup(base + 1);
+	name = strdup(base ? base + 1 : text);
 	if (!name)
 		return failed(conf->path, "out of memory");
 	len = strlen(name);
-	if (len > strlen(SUFFIX) && !strcmp(name + len - strlen(SUFFIX), SUFFIX))
+	if (base && len > strlen(SUFFIX) && !strcmp(name + len - strlen(SUFFIX), SUFFIX))
 		name[len - strlen(SUFFIX)] = '\0';
 	if (parse_name(name, conf->name))
 		*conf->name = '\0';
@@ -153,8 +159,8 @@ static int obtain_device(struct conf *conf)
 	if (!*name && conf->number < 0)
 		name = conf->name;
 	if (!*name && conf->number < 0)
-		return failed(conf->path, "device is missing, and no device can be "
-			      "called as the file is; say 'device = N' or 'name = NAME'");
+		return failed(conf->path, "device is missing, and no device can have the "
+			      "file's name; say 'device = N' or 'name = NAME'");
 	serving->fd = device_obtain(conf->number, name, &serving->number);
 	return serving->fd < 0 ? EXIT_FAILED : EXIT_OK;
 }
@@ -241,7 +247,7 @@ static void complete_name(const char *word, size_t prefix)
 {
 	DIR *dir = strchr(word + prefix, '/') ? NULL : opendir(conf_dir());
 	const struct dirent *entry;
-	char name[32], text[256];
+	char text[256];
 	size_t len;
 
 	if (!dir) {
@@ -255,8 +261,8 @@ static void complete_name(const char *word, size_t prefix)
 			continue;
 		snprintf(text, sizeof(text), "%.*s", (int)(len - strlen(SUFFIX)),
 			 entry->d_name);
-		if (!parse_name(text, name))
-			complete_behind(word, prefix, name, conf_dir());
+		if (is_word(text))
+			complete_behind(word, prefix, text, conf_dir());
 	}
 	closedir(dir);
 }

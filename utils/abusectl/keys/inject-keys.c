@@ -5,7 +5,7 @@
  */
 #include "serve/inject.h"
 #include "cmd.h"
-#include "complete.h"
+#include "key.h"
 #include "parse.h"
 
 #include <errno.h>
@@ -13,43 +13,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_DELAY	(3600 * 1000000000ULL)
+#define MAX_DELAY	(3600LL * NSEC_PER_SEC)
 #define ALL		INJECT_OPS
 
-enum kind { DELAY, ERROR, SEED };
+#define ERRORS		"PERCENT%, ERROR or ERROR:PERCENT%, of EIO ENOSPC ETIMEDOUT ENODATA " \
+			"EILSEQ ENOLINK, for discard and write_zeroes also EOPNOTSUPP"
 
-static const struct key {
-	const char *name;
-	enum kind kind;
-	unsigned int op;		/* ABUSE_OP_*, or ALL */
-	const char *help;
-} keys[] = {
-	{ "delay", DELAY, ALL, "answer that much later, up to 3600s (ns, us, ms, s)" },
-	{ "delay_read", DELAY, ABUSE_OP_READ, "reads alone" },
-	{ "delay_write", DELAY, ABUSE_OP_WRITE, "writes alone" },
-	{ "delay_flush", DELAY, ABUSE_OP_FLUSH, "flushes alone" },
-	{ "delay_discard", DELAY, ABUSE_OP_DISCARD, "discards alone" },
-	{ "delay_write_zeroes", DELAY, ABUSE_OP_WRITE_ZEROES, "write-zeroes alone" },
-	{ "error", ERROR, ALL, "fail so many, as in 0.1%, ENOSPC:5% or ENOSPC; EIO if\n"
-	  "                       no other is named" },
-	{ "error_read", ERROR, ABUSE_OP_READ, "of reads alone" },
-	{ "error_write", ERROR, ABUSE_OP_WRITE, "of writes alone" },
-	{ "error_flush", ERROR, ABUSE_OP_FLUSH, "of flushes alone" },
-	{ "error_discard", ERROR, ABUSE_OP_DISCARD, "of discards alone" },
-	{ "error_write_zeroes", ERROR, ABUSE_OP_WRITE_ZEROES, "of write-zeroes alone" },
-	{ "seed", SEED, ALL, "which requests fail: the same seed, the same choice\n"
-	  "                       (default: another one each time)" },
+static bool take_delay(const struct key *key, void *values, const char *text);
+static bool take_error(const struct key *key, void *values, const char *text);
+
+/* The tag is the operation, ABUSE_OP_* or ALL. */
+#define DELAY(name_, op_, help_) \
+	{ .names = { name_ }, .kind = KEY_OTHER, .parse = take_delay, .tag = (op_), \
+	  .range = "a time from 0 to 3600s, in ns, us, ms, s, min or h", .value = "TIME", \
+	  .help = help_ }
+#define ERROR(name_, op_, help_) \
+	{ .names = { name_ }, .kind = KEY_OTHER, .parse = take_error, .tag = (op_), \
+	  .range = ERRORS, .value = "[ERR:]P%", .help = help_ }
+
+static const struct key keys[] = {
+	DELAY("delay", ALL, "answer that much later, up to 3600s"),
+	DELAY("delay_read", ABUSE_OP_READ, "reads alone"),
+	DELAY("delay_write", ABUSE_OP_WRITE, "writes alone"),
+	DELAY("delay_flush", ABUSE_OP_FLUSH, "flushes alone"),
+	DELAY("delay_discard", ABUSE_OP_DISCARD, "discards alone"),
+	DELAY("delay_write_zeroes", ABUSE_OP_WRITE_ZEROES, "write-zeroes alone"),
+	ERROR("error", ALL, "fail so many, as in 0.1%, ENOSPC:5% or ENOSPC; EIO if\n"
+	      "no other is named"),
+	ERROR("error_read", ABUSE_OP_READ, "of reads alone"),
+	ERROR("error_write", ABUSE_OP_WRITE, "of writes alone"),
+	ERROR("error_flush", ABUSE_OP_FLUSH, "of flushes alone"),
+	ERROR("error_discard", ABUSE_OP_DISCARD, "of discards alone"),
+	ERROR("error_write_zeroes", ABUSE_OP_WRITE_ZEROES, "of write-zeroes alone"),
+	{ { "seed" }, KEY_NUMBER, 4, offsetof(struct inject, seed), 0, UINT32_MAX,
+	  .tag = ALL, .help = "which requests fail: the same seed, the same choice\n"
+			      "(default: another one each time)" },
 };
 
-#define NR_KEYS	(sizeof(keys) / sizeof(*keys))
-
-static const char *const values[] = { "TIME", "[ERR:]P%", "N" };
-static const char *const ranges[] = {
-	[DELAY] = "a time from 0 to 3600s (ns, us and ms allowed)",
-	[ERROR] = ("PERCENT%, ERROR or ERROR:PERCENT%, of EIO ENOSPC ETIMEDOUT ENODATA "
-		   "EILSEQ ENOLINK, for discard and write_zeroes also EOPNOTSUPP"),
-	[SEED] = "a number from 0 to 4294967295",
-};
+static const struct key_table table = KEY_TABLE(keys);
 
 /* The errors that the interface allows. */
 static const struct {
@@ -61,36 +62,21 @@ static const struct {
 	{ "EOPNOTSUPP", EOPNOTSUPP },
 };
 
-static const struct key *key_find(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < NR_KEYS; i++)
-		if (!strcmp(keys[i].name, name))
-			return &keys[i];
-	return NULL;
-}
-
-static uint64_t key_bit(const struct key *key)
-{
-	return 1ULL << (key - keys);
-}
-
 bool inject_has(const struct inject *inject, const char *name)
 {
-	const struct key *key = key_find(name);
+	const struct key *key = key_find(&table, name);
 
-	return key && inject->given & key_bit(key);
+	return key && inject->given & key_bit(&table, key);
 }
 
 static bool may_give(const struct key *key, int err)
 {
-	return err != EOPNOTSUPP || key->op == ABUSE_OP_DISCARD ||
-	       key->op == ABUSE_OP_WRITE_ZEROES;
+	return err != EOPNOTSUPP || key->tag == ABUSE_OP_DISCARD ||
+	       key->tag == ABUSE_OP_WRITE_ZEROES;
 }
 
 /* "ERROR" at the start of @text, which is moved behind it; 0: none that may be. */
-static int take_error(const struct key *key, const char **text)
+static int take_name(const struct key *key, const char **text)
 {
 	size_t i, len = strcspn(*text, ":");
 
@@ -109,7 +95,7 @@ static bool parse_error(const struct key *key, const char *text, int *err, doubl
 	*err = EIO;
 	*rate = 1;
 	if (*text == 'E') {
-		*err = take_error(key, &text);
+		*err = take_name(key, &text);
 		if (!*err || !*text)
 			return *err;
 		text++;
@@ -122,44 +108,41 @@ static bool is_for(const struct inject *inject, const struct key *key, unsigned 
 {
 	size_t i;
 
-	if (key->op != ALL)
-		return key->op == op;
-	for (i = 0; i < NR_KEYS; i++)
-		if (keys[i].op == op && keys[i].kind == key->kind &&
-		    inject->given & key_bit(&keys[i]))
+	if (key->tag != ALL)
+		return key->tag == op;
+	for (i = 0; i < table.nr; i++)
+		if (keys[i].tag == op && keys[i].parse == key->parse &&
+		    inject->given & key_bit(&table, &keys[i]))
 			return false;
 	return true;
 }
 
-static bool take_value(struct inject *inject, const struct key *key, const char *value)
+static bool take_delay(const struct key *key, void *values, const char *text)
 {
-	uint64_t time = 0, seed;
-	double rate = 0;
-	int err = 0;
+	struct inject *inject = values;
 	unsigned int op;
+	int64_t time;
 
-	switch (key->kind) {
-	case DELAY:
-		if (parse_time(value, &time) || time > MAX_DELAY)
-			return false;
-		break;
-	case ERROR:
-		if (!parse_error(key, value, &err, &rate))
-			return false;
-		break;
-	case SEED:
-		if (parse_number(value, &seed) || seed > UINT32_MAX)
-			return false;
-		inject->seed = (uint32_t)seed;
-		return true;
-	}
+	if (parse_time(text, 0, &time) || time < 0 || time > MAX_DELAY)
+		return false;
+	for (op = 0; op < INJECT_OPS; op++)
+		if (is_for(inject, key, op))
+			inject->delay[op] = (uint64_t)time;
+	return true;
+}
+
+static bool take_error(const struct key *key, void *values, const char *text)
+{
+	struct inject *inject = values;
+	unsigned int op;
+	double rate;
+	int err;
+
+	if (!parse_error(key, text, &err, &rate))
+		return false;
 	for (op = 0; op < INJECT_OPS; op++) {
 		if (!is_for(inject, key, op))
 			continue;
-		if (key->kind == DELAY) {
-			inject->delay[op] = time;
-			continue;
-		}
 		inject->rate[op] = rate;
 		inject->err[op] = err;
 	}
@@ -169,15 +152,7 @@ static bool take_value(struct inject *inject, const struct key *key, const char 
 int inject_take(struct inject *inject, const char *subject, const char *name,
 		const char *value)
 {
-	const struct key *key = key_find(name);
-
-	if (!key)
-		return -1;
-	if (!value || !take_value(inject, key, value))
-		return invalid(subject, "%s=%s: must be %s", name, value ? value : "",
-			       ranges[key->kind]);
-	inject->given |= key_bit(key);
-	return EXIT_OK;
+	return key_take(&table, inject, &inject->given, subject, name, value);
 }
 
 static bool has_op(const struct abuse_ops *ops, unsigned int op)
@@ -197,9 +172,9 @@ int inject_check(const struct inject *inject, const struct abuse_ops *ops)
 {
 	size_t i;
 
-	for (i = 0; i < NR_KEYS; i++)
-		if (inject->given & key_bit(&keys[i]) && !has_op(ops, keys[i].op))
-			return failed(keys[i].name, "the backend knows no such operation; "
+	for (i = 0; i < table.nr; i++)
+		if (inject->given & key_bit(&table, &keys[i]) && !has_op(ops, keys[i].tag))
+			return failed(keys[i].names[0], "the backend knows no such operation; "
 				      "leave the key out");
 	return EXIT_OK;
 }
@@ -216,28 +191,11 @@ bool inject_delays(const struct inject *inject)
 
 void inject_help(void)
 {
-	size_t i;
-	int width;
-
 	puts("Delays and errors, to test what uses the device:");
-	for (i = 0; i < NR_KEYS; i++) {
-		width = 19 - (int)strlen(keys[i].name);
-		if (width >= (int)strlen(values[keys[i].kind]))
-			printf("  %s=%-*s %s\n", keys[i].name, width,
-			       values[keys[i].kind], keys[i].help);
-		else
-			printf("  %s=%s\n%23s%s\n", keys[i].name, values[keys[i].kind], "",
-			       keys[i].help);
-	}
+	keys_help(&table);
 }
 
 void inject_complete(const char *word)
 {
-	char key[24];
-	size_t i;
-
-	for (i = 0; i < NR_KEYS; i++) {
-		snprintf(key, sizeof(key), "%s=", keys[i].name);
-		complete_item(word, key, keys[i].help);
-	}
+	keys_complete(&table, word, NULL);
 }

@@ -5,8 +5,7 @@
  */
 #include "plan.h"
 #include "cmd.h"
-#include "complete.h"
-#include "parse.h"
+#include "key.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -21,37 +20,26 @@
 /* What no backend can be made to do that does not. */
 #define BACKEND_FEATURES	(ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES)
 
-static const struct own_key {
-	const char *name;
-	size_t offset;			/* in struct serving */
-	unsigned int min, max;
-	int (*parse)(const char *text, uint64_t *number);
-	const char *value;
-	const char *range;
-	const char *help;
-} own_keys[] = {
-	{ "workers", offsetof(struct serving, nr_workers), 1, ABUSE_MAX_THREADS,
-	  parse_number, "N", "a number from 1 to 64",
-	  "threads, 1 to 64 (default: as CPUs, 2 to 4)" },
-	{ "batch", offsetof(struct serving, batch), 1, 256,
-	  parse_number, "N", "a number from 1 to 256",
-	  "requests fetched at once, 1 to 256 (default 16; 64 for\n"
-	  "                       mem, null and zero)" },
-	{ "spin", offsetof(struct serving, spin), 0, ABUSE_MAX_SPIN,
-	  parse_time, "TIME", "from 0 to 1ms (ns, us and ms allowed)",
-	  "look so long, at most, for a request before sleeping,\n"
-	  "                       0 to 1ms (default 200us)" },
-	{ "redirect", offsetof(struct serving, redirect), 0, 1,
-	  parse_number, "0|1", "0 or 1",
-	  "1: the kernel reads and writes files itself,\n"
-	  "                       where it can (default 1)" },
-	{ "connections", offsetof(struct serving, connections), 1, 16,
-	  parse_number, "N", "a number from 1 to 16",
-	  "to an NBD server that allows several, at most, 1 to 16\n"
-	  "                       (default 4)" },
+#define OWN(field)	4, offsetof(struct serving, field)
+
+static const struct key own_keys[] = {
+	{ { "workers" }, KEY_NUMBER, OWN(nr_workers), 1, ABUSE_MAX_THREADS,
+	  .help = "threads, 1 to 64 (default: as CPUs, 2 to 4)" },
+	{ { "batch" }, KEY_NUMBER, OWN(batch), 1, 256,
+	  .help = "requests fetched at once, 1 to 256 (default 16; 64 for\n"
+		  "mem, null and zero)" },
+	{ { "spin" }, KEY_TIME, OWN(spin), 0, ABUSE_MAX_SPIN,
+	  .help = "look so long, at most, for a request before sleeping,\n"
+		  "0 to 1ms (default 200us)" },
+	{ { "redirect" }, KEY_NUMBER, OWN(redirect), 0, 1, .value = "0|1",
+	  .help = "1: the kernel reads and writes files itself,\n"
+		  "where it can (default 1)" },
+	{ { "connections" }, KEY_NUMBER, OWN(connections), 1, 16,
+	  .help = "to an NBD server that allows several, at most, 1 to 16\n"
+		  "(default 4)" },
 };
 
-#define NR_OWN_KEYS	(sizeof(own_keys) / sizeof(*own_keys))
+static const struct key_table own_table = KEY_TABLE(own_keys);
 
 static unsigned int default_workers(void)
 {
@@ -74,45 +62,14 @@ void plan_init(struct plan *plan)
 	};
 }
 
-static const struct own_key *own_key_find(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < NR_OWN_KEYS; i++)
-		if (!strcmp(own_keys[i].name, name))
-			return &own_keys[i];
-	return NULL;
-}
-
-static uint64_t own_key_bit(const struct own_key *key)
-{
-	return 1ULL << (key - own_keys);
-}
-
-static int take_own(struct plan *plan, const char *subject,
-		    const struct own_key *key, const char *value)
-{
-	unsigned int count;
-	uint64_t number;
-
-	if (!value || key->parse(value, &number) || number < key->min ||
-	    number > key->max)
-		return invalid(subject, "%s=%s: must be %s", key->name,
-			       value ? value : "", key->range);
-	count = (unsigned int)number;
-	memcpy((char *)&plan->serving + key->offset, &count, sizeof(count));
-	plan->given |= own_key_bit(key);
-	return EXIT_OK;
-}
-
 int plan_take(struct plan *plan, const char *subject, const char *name,
 	      const char *value)
 {
-	const struct own_key *key = own_key_find(name);
 	int ret;
 
-	if (key)
-		return take_own(plan, subject, key, value);
+	ret = key_take(&own_table, &plan->serving, &plan->given, subject, name, value);
+	if (ret >= 0)
+		return ret;
 	ret = inject_take(&plan->serving.inject, subject, name, value);
 	if (ret >= 0)
 		return ret;
@@ -124,9 +81,9 @@ int plan_take(struct plan *plan, const char *subject, const char *name,
 
 bool plan_has(const struct plan *plan, const char *name)
 {
-	const struct own_key *key = own_key_find(name);
+	const struct key *key = key_find(&own_table, name);
 
-	return key ? plan->given & own_key_bit(key) :
+	return key ? plan->given & key_bit(&own_table, key) :
 		     inject_has(&plan->serving.inject, name) ||
 		     settings_has_either(&plan->settings, name);
 }
@@ -275,25 +232,14 @@ int plan_attach(struct plan *plan)
 
 void plan_help(void)
 {
-	size_t i;
-
 	puts("Keys of the server, beside those of set-up:");
-	for (i = 0; i < NR_OWN_KEYS; i++)
-		printf("  %s=%-*s %s\n", own_keys[i].name,
-		       19 - (int)strlen(own_keys[i].name), own_keys[i].value,
-		       own_keys[i].help);
+	keys_help(&own_table);
 	inject_help();
 }
 
 void plan_complete(const char *word)
 {
-	char key[16];
-	size_t i;
-
-	for (i = 0; i < NR_OWN_KEYS; i++) {
-		snprintf(key, sizeof(key), "%s=", own_keys[i].name);
-		complete_item(word, key, own_keys[i].help);
-	}
+	keys_complete(&own_table, word, NULL);
 	inject_complete(word);
 	settings_complete(word, false);
 }

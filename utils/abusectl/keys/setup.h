@@ -9,14 +9,13 @@
 
 #include <libabuse.h>
 
-#define VALUE_TEXT		64	/* bytes that any value of a key takes, spelt */
 #define SETTINGS_MAX_DISCARD	UINT32_MAX	/* bytes in one request */
 
 struct settings {
 	struct abuse_params params;	/* values of the keys given */
 	uint64_t given;			/* bit n: key n of the table */
 	uint64_t features_off;		/* features refused with "=0" */
-	bool reconnect;
+	uint32_t reconnect;
 };
 
 /*
@@ -38,7 +37,7 @@ bool settings_are_plain(const struct settings *settings);
 /* One key as it was given, "bs=4096", and the value that the device has instead. */
 struct difference {
 	char wanted[96];
-	char has[VALUE_TEXT];
+	char has[64];
 };
 
 /* The first key whose value is another than that of @now, but for what may change. */
