@@ -169,6 +169,7 @@ struct abuse_device {
 	u64 epoch;			/* counts set-ups */
 	kuid_t seal_uid;
 	u64 features;
+	bool read_only;			/* as set up; control, read by each request */
 	u32 queue_limit;
 	u32 openers;
 	bool is_lent;			/* an opener is not CAP_SYS_ADMIN */

@@ -27,6 +27,17 @@ static int control_lock(struct abuse_server *srv)
 	return err;
 }
 
+/*
+ * Requests are checked against the flag of the set-up. The flag of the disk is also for the
+ * administrator (blockdev --setro); the kernel checks it when a program writes to the disk.
+ */
+static void set_read_only(struct abuse_device *dev, bool read_only)
+{
+	lockdep_assert_held(&dev->control);
+	WRITE_ONCE(dev->read_only, read_only);
+	set_disk_ro(dev->disk, read_only);
+}
+
 /* ---- the end of a set-up ---------------------------------------------------------- */
 
 /* What RESET has left to do; waits for files that have requests, killably. */
@@ -43,7 +54,7 @@ static int finish_reset(struct abuse_device *dev)
 	abuse_disk_drop_partitions(dev);
 	set_capacity_and_notify(dev->disk, 0);
 	abuse_disk_suppress_scan(dev->disk, true);
-	set_disk_ro(dev->disk, false);
+	set_read_only(dev, false);
 	spin_lock(&dev->lock);
 	dev->sealed = false;
 	dev->ready = false;
@@ -189,7 +200,7 @@ static int set_up(struct abuse_server *srv, struct abuse_params *params)
 	}
 	__module_get(THIS_MODULE);
 	abuse_disk_suppress_scan(dev->disk, true);
-	set_disk_ro(dev->disk, read_only);
+	set_read_only(dev, read_only);
 	come_up(srv, params);
 	set_capacity_and_notify(dev->disk, params->capacity >> SECTOR_SHIFT);
 out_unclaim:
@@ -208,13 +219,13 @@ static int change(struct abuse_device *dev, const struct abuse_params *next)
 	sector_t end = next->capacity >> SECTOR_SHIFT;
 
 	lockdep_assert_held(&dev->control);
-	if (read_only != !!get_disk_ro(dev->disk)) {
+	if (read_only != dev->read_only) {
 		if (read_only && abuse_disk_has_holder(dev->disk))
 			return -EBUSY;
 		/* Who claims it just now has not written yet. */
-		set_disk_ro(dev->disk, read_only);
+		set_read_only(dev, read_only);
 		if (read_only && abuse_disk_has_holder(dev->disk)) {
-			set_disk_ro(dev->disk, false);
+			set_read_only(dev, false);
 			return -EBUSY;
 		}
 	}

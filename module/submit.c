@@ -53,7 +53,8 @@ static __always_inline blk_status_t admit(const struct abuse_device *dev, struct
 		return BLK_STS_IOERR;
 	if (!op_is_wanted(dev, rq))
 		return BLK_STS_NOTSUPP;
-	if (op_is_write(req_op(rq)) && get_disk_ro(dev->disk))
+	/* Not get_disk_ro(): blockdev --setro leaves a mounted file system alone. */
+	if (op_is_write(req_op(rq)) && READ_ONCE(dev->read_only))
 		return BLK_STS_IOERR;
 	if (req_op(rq) != REQ_OP_FLUSH && !is_aligned(rq))
 		return BLK_STS_IOERR;

@@ -2,7 +2,7 @@
 /*
  * A read-only device gives no write to its servers and tells who writes; it may
  * become read-only while up, but not (EBUSY) while the disk is claimed, and who
- * writes meanwhile does not notice that it was tried.
+ * writes meanwhile does not notice that it was tried. blockdev --setro is no such change.
  */
 #include "recorder.h"
 
@@ -21,6 +21,19 @@ static int read_only_2009(int fd, bool yes)
 	need(!get_status(fd, &info), "GET_STATUS");
 	info.ab_flags = ABUSE_FLAGS_RECONNECT | (yes ? ABUSE_FLAGS_READ_ONLY : 0);
 	return set_status(fd, &info);
+}
+
+/* What an administrator does with blockdev; -1 asks. */
+static int set_disk_ro(const struct device *d, int value)
+{
+	int disk = disk_open(d, O_RDONLY), ret;
+
+	if (value < 0)
+		ret = call(disk, BLKROGET, &value) ?: value;
+	else
+		ret = call(disk, BLKROSET, &value);
+	close(disk);
+	return ret;
 }
 
 static _Atomic bool stop;
@@ -94,6 +107,14 @@ int main(void)
 	claim = open(d.disk, O_RDONLY | O_EXCL);
 	need(claim >= 0, "claim %s", d.disk);
 	is(read_only(fd, true), 0, "read-only while claimed and read-only");
+	is(read_only(fd, false), 0, "read-write");
+	is(set_disk_ro(&d, 1), 0, "blockdev --setro");
+	is(read_only(fd, true), -EBUSY, "which makes no live change less of one: EBUSY while claimed");
+	is(attribute_number(&d, "read_only"), 0, "read_only in sysfs");
+	p = params_of(2 * MIB);
+	is(set_params(fd, &p), 0, "another size");
+	is(set_disk_ro(&d, -1), 1, "the disk is still as blockdev --setro left it");
+	is(set_disk_ro(&d, 0), 0, "blockdev --setrw");
 	close(claim);
 	is(ram->served[ABUSE_OP_DISCARD] + ram->served[ABUSE_OP_WRITE_ZEROES], 0,
 	   "discards and zeroings that it got");
