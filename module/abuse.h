@@ -567,6 +567,7 @@ int abuse_disk_drop_partitions(struct abuse_device *dev);
 int abuse_disk_set_limits(struct abuse_device *dev,
 			  const struct abuse_params *params);
 void abuse_disk_event(struct abuse_device *dev, const char *state);
+void abuse_disk_new_medium(struct abuse_device *dev);
 
 /* ---- index.c: the numbers of all devices ---------------------------------- */
 

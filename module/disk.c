@@ -162,6 +162,20 @@ static int alloc_tag_set(struct abuse_device *dev)
 	int err;
 
 	set->ops = &abuse_mq_ops;
+/*
+ * What is set up next is another medium: nothing of the former one is read or written any
+ * more, and diskseq moves. Of an empty disk under the claim: its I/O fails at once, so this
+ * waits for no server. Whoever wrote to the former medium is told EIO by fsync(), but not
+ * whoever opens the new one.
+ */
+void abuse_disk_new_medium(struct abuse_device *dev)
+{
+	lockdep_assert_held(&dev->control);
+	abuse_disk_drop_pages(dev->disk);
+	/* The scan that this asks for comes when the first server waits. */
+	abuse_disk_media_change(dev->disk);
+}
+
 	set->nr_hw_queues = dev->hw_queues;
 	set->queue_depth = dev->depth;
 	set->numa_node = NUMA_NO_NODE;

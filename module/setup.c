@@ -198,6 +198,7 @@ static int set_up(struct abuse_server *srv, struct abuse_params *params)
 		seal(dev, false, GLOBAL_ROOT_UID);
 		goto out_unclaim;
 	}
+	abuse_disk_new_medium(dev);
 	__module_get(THIS_MODULE);
 	abuse_disk_suppress_scan(dev->disk, true);
 	set_read_only(dev, read_only);

@@ -698,7 +698,56 @@ static inline void abuse_disk_suppress_scan(struct gendisk *disk, bool suppress)
 	if (suppress)
 		disk->flags |= GENHD_FL_NO_PART_SCAN;
 	else
-		disk->flags &= ~GENHD_FL_NO_PART_SCAN;
+		disk->flags &= ~flag;
+#endif
+}
+
+/* ---- Another medium --------------------------------------------------------------- */
+
+static inline struct address_space *compat_bdev_mapping(struct block_device *bdev)
+{
+#if ABUSE_HAVE_BDEV_MAPPING
+	return bdev->bd_mapping;
+#else
+	return bdev->bd_inode->i_mapping;
+#endif
+}
+
+/*
+ * Drops what the page cache has of the whole disk, written or not, mapped or not. Whoever has it
+ * open is told EIO by fsync(), if that lost a write; whoever opens it later is not.
+ * It waits for I/O of these pages, so that has to end by itself. Sleeps.
+ */
+static inline void abuse_disk_drop_pages(struct gendisk *disk)
+{
+	struct block_device *bdev = compat_get_bdev(disk);
+	struct address_space *mapping;
+	errseq_t seen = 0;
+
+	if (!bdev)
+		return;
+	mapping = compat_bdev_mapping(bdev);
+	if (mapping_tagged(mapping, PAGECACHE_TAG_DIRTY))
+		mapping_set_error(mapping, -EIO);
+	truncate_inode_pages(mapping, 0);
+	/* An error that somebody has seen is not reported to later openers. */
+	filemap_check_errors(mapping);
+	errseq_check_and_advance(&mapping->wb_err, &seen);
+	compat_put_bdev(bdev);
+}
+
+/* A new diskseq, where the kernel has that, but no event and no scan of partitions. */
+static inline void abuse_disk_media_change(struct gendisk *disk)
+{
+#if ABUSE_HAVE_MEDIA_CHANGE_DISK || ABUSE_HAVE_MEDIA_CHANGE
+	dev_set_uevent_suppress(disk_to_dev(disk), 1);
+#if ABUSE_HAVE_MEDIA_CHANGE_DISK
+	disk_force_media_change(disk);
+#else
+	disk_force_media_change(disk, DISK_EVENT_MEDIA_CHANGE);
+#endif
+	dev_set_uevent_suppress(disk_to_dev(disk), 0);
+	clear_bit(GD_NEED_PART_SCAN, &disk->state);
 #endif
 }
 
