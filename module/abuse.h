@@ -153,6 +153,7 @@ struct abuse_device {
 	struct kref ref;
 	u32 number;
 	kuid_t owner;			/* root's = the group's device */
+	bool own_major;			/* its disk's number is of our major */
 	u32 hw_queues;
 	u32 depth;
 	u32 nr_slots;
@@ -168,8 +169,8 @@ struct abuse_device {
 	bool lapsed;			/* a user's; no server within the time-out */
 	u64 epoch;			/* counts set-ups */
 	kuid_t seal_uid;
-	u64 features;
 	bool read_only;			/* as set up; control, read by each request */
+	u64 features;
 	u32 queue_limit;
 	u32 openers;
 	bool is_lent;			/* an opener is not CAP_SYS_ADMIN */
@@ -200,6 +201,7 @@ struct abuse_device {
 
 	struct blk_mq_tag_set tag_set;
 	struct gendisk *disk;
+	dev_t devt;			/* of the disk, once it was added */
 	struct device *node;		/* of /dev/abctlN; the disk's parent */
 
 	/* Servers and submitters write these: off the lines that each request reads. */
@@ -536,7 +538,8 @@ void abuse_expire(struct work_struct *work);
 /* ---- device.c: life of one device ---------------------------------------- */
 
 struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
-					const struct abuse_add *add);
+					const struct abuse_add *add,
+					bool own_major);
 int abuse_device_start(struct abuse_device *dev);
 int abuse_device_kill(struct abuse_device *dev);
 void abuse_device_stop(struct abuse_device *dev);
@@ -564,17 +567,17 @@ void abuse_disk_stop(struct abuse_device *dev);
 void abuse_disk_destroy(struct abuse_device *dev);
 struct abuse_device *abuse_disk_device(const struct gendisk *disk);
 int abuse_disk_drop_partitions(struct abuse_device *dev);
+void abuse_disk_new_medium(struct abuse_device *dev);
 int abuse_disk_set_limits(struct abuse_device *dev,
 			  const struct abuse_params *params);
 void abuse_disk_event(struct abuse_device *dev, const char *state);
-void abuse_disk_new_medium(struct abuse_device *dev);
 
 /* ---- index.c: the numbers of all devices ---------------------------------- */
 
 extern struct mutex abuse_index_lock;
 
 struct abuse_device *abuse_index_get(u32 number);
-int abuse_index_add(struct abuse_add *add, kuid_t owner);
+int abuse_index_add(struct abuse_add *add, kuid_t owner, bool own_major);
 int abuse_index_add_on_demand(u32 number);
 int abuse_index_remove(u32 number);
 int abuse_index_get_free(void);
@@ -619,6 +622,7 @@ extern struct workqueue_struct *abuse_wq;	/* never waits for a server */
 extern struct workqueue_struct *abuse_patient_wq; /* may */
 extern struct class *abuse_class;
 extern int abuse_block_major;
+extern bool abuse_major_is_chosen;
 extern int abuse_node_major;
 extern unsigned int abuse_minor_shift;
 extern unsigned int abuse_numbers;	/* numbers are below this */

@@ -129,7 +129,7 @@ static long control_add(struct abuse_add __user *arg)
 	/* A device that its maker cannot hear of must not come to be. */
 	if (put_user(add.number, &arg->number))
 		return -EFAULT;
-	err = abuse_index_add(&add, owner);
+	err = abuse_index_add(&add, owner, false);
 	if (err)
 		return err;
 	return put_user(add.number, &arg->number);

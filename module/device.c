@@ -28,7 +28,8 @@ static void free_memory(struct abuse_device *dev)
 }
 
 struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
-					const struct abuse_add *add)
+					const struct abuse_add *add,
+					bool own_major)
 {
 	struct abuse_device *dev;
 	u64 generation;
@@ -39,6 +40,7 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 		return NULL;
 	dev->number = number;
 	dev->owner = owner;
+	dev->own_major = own_major || abuse_major_is_chosen;
 	dev->hw_queues = add->hw_queues;
 	dev->depth = add->depth;
 	dev->nr_slots = add->hw_queues * add->depth;

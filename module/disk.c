@@ -12,6 +12,7 @@
 
 /* blk-mq asks about a request this often; abuse_rq_timeout() declines. */
 #define ABUSE_RQ_TIMEOUT	(3600 * HZ)
+#define ABUSE_DISK_NAME		"abuse"	/* and the number */
 /* Share of the dirty page cache that a user's device may fill, in per cent. */
 #define ABUSE_USER_DIRTY	1
 
@@ -42,13 +43,18 @@ static int add_opener(struct abuse_device *dev, const struct gendisk *disk)
 	return err;
 }
 
-/* The disk may outlive its device by a moment: only the index knows. */
+/*
+ * The disk may outlive its device by a moment: only the index knows. The name has the
+ * number; the minor may be the kernel's choice.
+ */
 static ABUSE_BLK_OPEN(abuse_open, disk, mode)
 {
-	struct abuse_device *dev;
+	struct abuse_device *dev = NULL;
+	u32 number;
 	int err;
 
-	dev = abuse_index_get(disk->first_minor >> abuse_minor_shift);
+	if (!kstrtou32(disk->disk_name + strlen(ABUSE_DISK_NAME), 10, &number))
+		dev = abuse_index_get(number);
 	if (!dev)
 		return -ENXIO;
 	err = add_opener(dev, disk);
@@ -156,12 +162,6 @@ int abuse_disk_drop_partitions(struct abuse_device *dev)
 	return err;
 }
 
-static int alloc_tag_set(struct abuse_device *dev)
-{
-	struct blk_mq_tag_set *set = &dev->tag_set;
-	int err;
-
-	set->ops = &abuse_mq_ops;
 /*
  * What is set up next is another medium: nothing of the former one is read or written any
  * more, and diskseq moves. Of an empty disk under the claim: its I/O fails at once, so this
@@ -176,6 +176,12 @@ void abuse_disk_new_medium(struct abuse_device *dev)
 	abuse_disk_media_change(dev->disk);
 }
 
+static int alloc_tag_set(struct abuse_device *dev)
+{
+	struct blk_mq_tag_set *set = &dev->tag_set;
+	int err;
+
+	set->ops = &abuse_mq_ops;
 	set->nr_hw_queues = dev->hw_queues;
 	set->queue_depth = dev->depth;
 	set->numa_node = NUMA_NO_NODE;
@@ -214,19 +220,20 @@ int abuse_disk_create(struct abuse_device *dev)
 		return err;
 	fill_limits(&lim, &empty_params);
 	disk = abuse_alloc_disk(&dev->tag_set, &lim, dev,
-				1 << abuse_minor_shift);
+				dev->own_major ? 1 << abuse_minor_shift : 0);
 	if (IS_ERR(disk)) {
 		blk_mq_free_tag_set(&dev->tag_set);
 		return PTR_ERR(disk);
 	}
-	disk->major = abuse_block_major;
-	disk->first_minor = dev->number << abuse_minor_shift;
+	if (dev->own_major) {
+		disk->major = abuse_block_major;
+		disk->first_minor = dev->number << abuse_minor_shift;
+	}
 	disk->fops = &abuse_disk_ops;
 	disk->private_data = dev;
-	snprintf(disk->disk_name, sizeof(disk->disk_name), "abuse%u",
+	snprintf(disk->disk_name, sizeof(disk->disk_name), ABUSE_DISK_NAME "%u",
 		 dev->number);
-	if (!abuse_max_part)
-		abuse_disk_no_part(disk);
+	/* Whatever max_part is, the administrator may add partitions (partx). */
 	abuse_disk_suppress_scan(disk, true);
 	dev->disk = disk;
 	return 0;
@@ -241,7 +248,10 @@ int abuse_disk_start(struct abuse_device *dev)
 		if (err)
 			return err;
 	}
-	return device_add_disk(dev->node, dev->disk, NULL);
+	err = device_add_disk(dev->node, dev->disk, NULL);
+	if (!err)
+		WRITE_ONCE(dev->devt, disk_devt(dev->disk));
+	return err;
 }
 
 /* Every request has ended and no new one is let in. */

@@ -99,7 +99,11 @@ int abuse_index_check_identity(const struct abuse_device *self,
 	return 0;
 }
 
-static int add_locked(struct abuse_add *add, kuid_t owner)
+/*
+ * own_major: a number of our major, as in 2009. Else one of the kernel's blkext major, which
+ * programs with a list of known majors (LVM) accept.
+ */
+static int add_locked(struct abuse_add *add, kuid_t owner, bool own_major)
 {
 	struct abuse_device *dev;
 	void *old;
@@ -116,7 +120,7 @@ static int add_locked(struct abuse_add *add, kuid_t owner)
 	if (err)
 		return err;
 
-	dev = abuse_device_alloc(add->number, owner, add);
+	dev = abuse_device_alloc(add->number, owner, add, own_major);
 	if (!dev)
 		return -ENOMEM;
 	old = xa_store(&abuse_devices, add->number, dev, GFP_KERNEL);
@@ -136,13 +140,13 @@ static int add_locked(struct abuse_add *add, kuid_t owner)
 }
 
 /* add->number, hw_queues and depth are filled in; errors as for ABUSE_CTL_ADD. */
-int abuse_index_add(struct abuse_add *add, kuid_t owner)
+int abuse_index_add(struct abuse_add *add, kuid_t owner, bool own_major)
 {
 	int err;
 
 	if (mutex_lock_killable(&abuse_index_lock))
 		return -EINTR;
-	err = add_locked(add, owner);
+	err = add_locked(add, owner, own_major);
 	mutex_unlock(&abuse_index_lock);
 	return err;
 }
@@ -160,7 +164,7 @@ int abuse_index_add_on_demand(u32 number)
 		return -EINTR;
 	entry = xa_load(&abuse_devices, number);
 	if (!entry)
-		err = add_locked(&add, GLOBAL_ROOT_UID);
+		err = add_locked(&add, GLOBAL_ROOT_UID, true);
 	else
 		err = xa_is_value(entry) ? -ENODEV : 0;
 	mutex_unlock(&abuse_index_lock);
@@ -233,7 +237,7 @@ int abuse_index_get_free(void)
 			goto out_unlock;
 		}
 	}
-	ret = add_locked(&add, owner);
+	ret = add_locked(&add, owner, false);
 	if (!ret)
 		ret = add.number;
 out_unlock:

@@ -21,8 +21,7 @@ long abuse_get_status(struct abuse_server *srv, void __user *arg)
 	struct abuse_info info;
 
 	memset(&info, 0, sizeof(info));
-	info.ab_device = new_encode_dev(MKDEV(abuse_block_major,
-					dev->number << abuse_minor_shift));
+	info.ab_device = new_encode_dev(READ_ONCE(dev->devt));
 	info.ab_number = dev->number;
 	info.ab_max_vecs = ABUSE_MAX_VECS;
 	spin_lock(&dev->lock);

@@ -20,11 +20,24 @@ MODULE_PARM_DESC(max_abuse, "Devices made at load, and no more (0 = 8, and more 
 
 static int max_part;
 module_param(max_part, int, 0444);
-MODULE_PARM_DESC(max_part, "Partitions per device, 0 .. 255 (0 = none)");
+MODULE_PARM_DESC(max_part, "Partitions that numbers leave room for, 0 .. 255 (0 = tables are not read)");
 
 static int major = ABUSE_MAJOR;
-module_param(major, int, 0444);
-MODULE_PARM_DESC(major, "Major number of the block nodes (0 = dynamic)");
+bool abuse_major_is_chosen;
+
+static int choose_major(const char *value, const struct kernel_param *param)
+{
+	abuse_major_is_chosen = true;
+	return param_set_int(value, param);
+}
+
+static const struct kernel_param_ops major_ops = {
+	.set	= choose_major,
+	.get	= param_get_int,
+};
+module_param_cb(major, &major_ops, &major, 0444);
+__MODULE_PARM_TYPE(major, "int");
+MODULE_PARM_DESC(major, "Major number of the block nodes (0 = dynamic); if given, also of devices added later");
 
 static int ctl_major = ABUSECTL_MAJOR;
 module_param(ctl_major, int, 0444);
@@ -144,7 +157,7 @@ static void add_first_devices(void)
 	for (i = 0; i < n; i++) {
 		struct abuse_add add = { .number = i };
 
-		err = abuse_index_add(&add, GLOBAL_ROOT_UID);
+		err = abuse_index_add(&add, GLOBAL_ROOT_UID, true);
 		if (err && err != -EEXIST) {
 			pr_warn("cannot add device %u (error %d)\n", i, err);
 			return;

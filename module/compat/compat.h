@@ -442,7 +442,7 @@ static inline void abuse_limits_wzeroes_unmap(struct queue_limits *lim, bool can
 
 /*
  * A disk with its queue, or an ERR_PTR. major, first_minor and name are the
- * caller's to set; minors includes the whole disk.
+ * caller's to set; minors includes the whole disk. 0: the kernel chooses the numbers.
  */
 static inline struct gendisk *abuse_alloc_disk(struct blk_mq_tag_set *set,
 					       struct queue_limits *lim,
@@ -471,9 +471,11 @@ static inline struct gendisk *abuse_alloc_disk(struct blk_mq_tag_set *set,
 		return ERR_PTR(-ENOMEM);
 	}
 	disk->queue = q;
-	if (minors > 1)
-		disk->flags |= GENHD_FL_EXT_DEVT;
 	compat_limits_apply(q, lim);
+#endif
+#ifdef GENHD_FL_EXT_DEVT
+	/* Later kernels do so for every disk. */
+	disk->flags |= GENHD_FL_EXT_DEVT;
 #endif
 	return disk;
 }
@@ -675,16 +677,6 @@ static inline int abuse_disk_scan(struct gendisk *disk)
 	return ret;
 }
 
-/* No partitions on this disk, ever; before it is added. */
-static inline void abuse_disk_no_part(struct gendisk *disk)
-{
-#if ABUSE_HAVE_NO_PART
-	disk->flags |= GENHD_FL_NO_PART;
-#else
-	disk->flags |= GENHD_FL_NO_PART_SCAN;
-#endif
-}
-
 /* Whether opening it and BLKRRPART are to leave the partition table alone. */
 static inline void abuse_disk_suppress_scan(struct gendisk *disk, bool suppress)
 {
@@ -694,9 +686,14 @@ static inline void abuse_disk_suppress_scan(struct gendisk *disk, bool suppress)
 	else
 		clear_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
 #else
-	/* A disk of one minor, as abuse_disk_no_part() wants, is never scanned. */
+#if ABUSE_HAVE_NO_PART
+	unsigned int flag = GENHD_FL_NO_PART;
+#else
+	unsigned int flag = GENHD_FL_NO_PART_SCAN;
+#endif
+
 	if (suppress)
-		disk->flags |= GENHD_FL_NO_PART_SCAN;
+		disk->flags |= flag;
 	else
 		disk->flags &= ~flag;
 #endif

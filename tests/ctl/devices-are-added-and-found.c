@@ -47,8 +47,8 @@ int main(void)
 	   minor(st.st_rdev) == 1234, "control node 61:1234");
 	is(st.st_mode & 07, 0, "which others may not use");
 	need(!stat(d.disk, &st), "stat");
-	ok(S_ISBLK(st.st_mode) && major(st.st_rdev) == ABUSE_MAJOR &&
-	   minor(st.st_rdev) == 1234, "block node 60:1234");
+	ok(S_ISBLK(st.st_mode) && major(st.st_rdev) != ABUSE_MAJOR,
+	   "its disk has a number of the kernel's choice");
 	is(device_add(&a), -EEXIST, "ADD 1234 again");
 	is(device_remove(1234), 0, "REMOVE 1234");
 	is(device_add(&a), 0, "ADD 1234 after that");
