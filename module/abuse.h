@@ -40,7 +40,8 @@
  * fields belong to whoever made the last move.
  *
  * Queues: each hardware queue has its own list, lock and sleeping servers. A server
- * looks first at the queue of the processor it runs on, then at all others.
+ * looks first at the queue of the processor it runs on, then at all others. limit.c
+ * has the one thing that they share, the queue limit, and its invariant.
  *
  * Device states (design of RESET, REMOVE)
  *
@@ -62,7 +63,8 @@
  *  4. dev->lock (spinlock, process context): state, epoch, seal, openers, and what
  *     GET_BIO handed to whom. The path of a request reads these without it.
  *  5. queue->lock (spinlock, process context): pending, backlog, and every move of
- *     one of its slots from and to pending. One at a time.
+ *     one of its slots from and to pending. One at a time. nr_counted and nr_backlog
+ *     are atomic, and ordered as limit.c says.
  *  6. lane->lock (spinlock, any context): what waits for workers. Taken with none
  *     of 4 and 5 held.
  *
@@ -135,10 +137,11 @@ struct abuse_queue {
 	struct list_head backlog;	/* beyond the limit, FIFO */
 	u64 seq;
 	unsigned int turns;		/* fetches by servers at home here */
+	u32 next;			/* queue where these go on if this one is empty */
 	unsigned int vain_spins;	/* in a row; a hint, as the next two are */
 	u32 wake_ns;			/* that a wake-up took of late */
 	u64 woken_at;			/* local_clock() when one was begun, or 0 */
-	atomic_t nr_spinning;		/* servers that look again before they sleep */
+	u32 spinning;			/* a server busy-polls; it looks again before it sleeps */
 	wait_queue_head_t fetch_wait;	/* exchange; exclusive */
 } ____cacheline_aligned_in_smp;
 
@@ -209,6 +212,7 @@ struct abuse_device {
 						   * if there is a time-out */
 	atomic_t nr_counted ____cacheline_aligned_in_smp; /* unanswered, within the limit */
 	atomic_t nr_backlog;
+	u32 limit_turn;			/* queue whose backlog comes next; a hint */
 };
 
 /* One per open control descriptor. */
@@ -374,29 +378,26 @@ static inline struct abuse_queue *abuse_queue_of(const struct abuse_device *dev,
 	return &dev->queues[(u32)(slot - dev->slots) / dev->depth];
 }
 
-/* One more within the limit, if there is room for it. */
-static inline bool abuse_count_one(struct abuse_device *dev)
-{
-	if (atomic_inc_return(&dev->nr_counted) <= READ_ONCE(dev->queue_limit))
-		return true;
-	atomic_dec(&dev->nr_counted);
-	return false;
-}
-
 int abuse_queues_alloc(struct abuse_device *dev);
 void abuse_queues_start(struct abuse_device *dev);
 void abuse_queues_free(struct abuse_device *dev);
-void abuse_queue_backlog(struct abuse_device *dev, struct abuse_queue *queue,
-			 struct abuse_slot *slot);
 void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot);
 void abuse_queue_take(struct abuse_device *dev, struct abuse_slot *slot);
 void abuse_queues_settle(struct abuse_device *dev);
-void abuse_set_limit(struct abuse_device *dev, u32 limit);
-void abuse_uncount(struct abuse_device *dev, unsigned int n);
 struct abuse_queue *abuse_queue_at_home(const struct abuse_device *dev);
 bool abuse_any_pending(const struct abuse_device *dev);
 void abuse_wake_one(struct abuse_device *dev, struct abuse_queue *queue);
+void abuse_wake_next(struct abuse_device *dev);
 void abuse_wake_all(struct abuse_device *dev);
+
+/* ---- limit.c: how many requests are in service at once ------------------ */
+
+void abuse_limit_arrive(struct abuse_device *dev, struct abuse_queue *queue,
+			struct abuse_slot *slot);
+void abuse_limit_leave_backlog(struct abuse_device *dev, struct abuse_slot *slot);
+void abuse_limit_promote(struct abuse_device *dev);
+void abuse_uncount(struct abuse_device *dev, unsigned int n);
+void abuse_set_limit(struct abuse_device *dev, u32 limit);
 
 /* ---- submit.c: a request arrives ---------------------------------------- */
 
@@ -409,6 +410,7 @@ struct abuse_wish {
 	unsigned int left;		/* how many more; 0 = go no further */
 	u64 buffer_size;		/* 0 = payloads are not wanted */
 	u64 used;			/* of it */
+	bool woken;			/* after abuse_fetch_wait(): owes a wake-up */
 	struct abuse_queue *queue;	/* of what it was given, or NULL */
 };
 

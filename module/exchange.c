@@ -236,10 +236,11 @@ static noinline_for_stack int hand_out(struct abuse_server *srv,
 
 /* Batch by batch, while there is something; how many, or what was wrong. */
 static int give(struct abuse_server *srv, struct abuse_exchange *x,
-		void __user *arg)
+		void __user *arg, bool woken)
 {
 	struct abuse_wish wish = {
 		.left = x->max_requests, .buffer_size = x->buffer_size,
+		.woken = woken,
 	};
 	int n;
 
@@ -254,6 +255,7 @@ static int give_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
 {
 	u64 spin = x->spin;
 	ktime_t deadline = 0;
+	bool woken = false;
 	int n;
 
 	if (x->wait > 0) {
@@ -261,7 +263,7 @@ static int give_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
 		spin = min_t(u64, spin, x->wait);
 	}
 	for (;;) {
-		n = give(srv, x, arg);
+		n = give(srv, x, arg, woken);
 		if (n >= 0)
 			abuse_device_is_served(srv);
 		if (n || !x->wait)
@@ -269,6 +271,7 @@ static int give_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
 		n = abuse_fetch_wait(srv, x->wait < 0 ? NULL : &deadline, spin);
 		if (n)
 			return n == -ETIME ? 0 : n;
+		woken = true;
 	}
 }
 

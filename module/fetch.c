@@ -14,7 +14,10 @@
 #include "trace.h"
 
 /* One fetch in so many begins at another queue than the server's own. */
-#define ABUSE_TURNS_AT_HOME	16
+#define ABUSE_TURNS_AT_HOME	8
+
+/* One turn of a busy-poll in so many looks at other queues than the server's own. */
+#define ABUSE_SPIN_ELSEWHERE	64
 
 /* After so many spins in vain on a queue only every so manieth wait spins. */
 #define ABUSE_VAIN_SPINS	4
@@ -78,16 +81,26 @@ static int check(struct abuse_server *srv, const struct abuse_queue *queue)
 	return 0;
 }
 
-/* Is there something for abuse_fetch() to return? A hint, without a lock. */
-static __always_inline bool has_news(const struct abuse_server *srv,
-				     const struct abuse_queue *home)
+/* Is there something for abuse_fetch() to return? Hints, without a lock. */
+static __always_inline bool has_news_at_home(const struct abuse_server *srv,
+					     const struct abuse_queue *home)
 {
 	const struct abuse_device *dev = srv->dev;
 
 	return !list_empty(&home->pending) ||
-	       (dev->hw_queues > 1 && abuse_any_pending(dev)) ||
 	       READ_ONCE(dev->state) != ABUSE_S_UP ||
 	       READ_ONCE(dev->epoch) != READ_ONCE(srv->epoch);
+}
+
+static __always_inline bool has_news_elsewhere(const struct abuse_device *dev)
+{
+	return dev->hw_queues > 1 && abuse_any_pending(dev);
+}
+
+static __always_inline bool has_news(const struct abuse_server *srv,
+				     const struct abuse_queue *home)
+{
+	return has_news_at_home(srv, home) || has_news_elsewhere(srv->dev);
 }
 
 /* Gives a WRITE its place in the buffer; false: it has none. */
@@ -155,52 +168,108 @@ static int fetch_from(struct abuse_server *srv, struct abuse_queue *queue,
 	n = wanted - wish->left;
 	if (n < max)
 		wish->left = 0;
-	/* Whatever woke us, what is left is for the next. */
-	if (more && !wish->left)
-		abuse_wake_one(srv->dev, queue);
 	return n || !more ? n : -EINVAL;
 }
 
 /*
- * Where to look first: at home, but not always, or what has nobody at home would
- * wait for ever while servers are busy elsewhere.
+ * Is this fetch one that begins elsewhere? Or requests with no server at home would
+ * wait for as long as servers are busy at their own queue.
  */
-static u32 first_queue(const struct abuse_device *dev)
+static bool abuse_fetch_is_away(const struct abuse_device *dev,
+				struct abuse_queue *home)
 {
-	struct abuse_queue *home = abuse_queue_at_home(dev);
 	unsigned int turn = READ_ONCE(home->turns) + 1;
 
+	if (dev->hw_queues == 1)
+		return false;
 	WRITE_ONCE(home->turns, turn);
-	if (turn % ABUSE_TURNS_AT_HOME)
-		return home - dev->queues;
-	return turn / ABUSE_TURNS_AT_HOME % dev->hw_queues;
+	return !(turn % ABUSE_TURNS_AT_HOME);
+}
+
+/* The next in turn of the queues other than home. */
+static struct abuse_queue *abuse_fetch_next(const struct abuse_device *dev,
+					    struct abuse_queue *home)
+{
+	u32 at = READ_ONCE(home->next);
+
+	if (&dev->queues[at] == home)
+		at++;
+	if (at >= dev->hw_queues)
+		at = home == dev->queues;
+	WRITE_ONCE(home->next, at + 1 < dev->hw_queues ? at + 1 : 0);
+	return &dev->queues[at];
+}
+
+/*
+ * From another queue than home. Each search begins after the queue that the last one
+ * found, so that one that has requests waits for no more than one such fetch for
+ * each other queue.
+ */
+static int abuse_fetch_elsewhere(struct abuse_server *srv, struct abuse_queue *home,
+				 struct abuse_wish *wish,
+				 struct abuse_request *requests, unsigned int max)
+{
+	struct abuse_device *dev = srv->dev;
+	unsigned int wanted = wish->left;
+	struct abuse_queue *queue;
+	int n = 0;
+	u32 i;
+
+	for (i = 1; !n && i < dev->hw_queues; i++) {
+		queue = abuse_fetch_next(dev, home);
+		if (list_empty(&queue->pending))
+			continue;
+		wish->left = wanted;
+		n = fetch_from(srv, queue, wish, requests, max);
+		wish->queue = queue;
+	}
+	return n;
+}
+
+static int abuse_fetch_home(struct abuse_server *srv, struct abuse_queue *home,
+			    struct abuse_wish *wish,
+			    struct abuse_request *requests, unsigned int max)
+{
+	wish->queue = home;
+	return fetch_from(srv, home, wish, requests, max);
 }
 
 /* Of the first queue that has something. */
 static int fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
 		       struct abuse_request *requests, unsigned int max)
 {
-	struct abuse_device *dev = srv->dev;
-	u32 i, at = dev->hw_queues > 1 ? first_queue(dev) : 0;
-	struct abuse_queue *queue = &dev->queues[at];
+	struct abuse_queue *home = abuse_queue_at_home(srv->dev);
+	bool away = abuse_fetch_is_away(srv->dev, home);
 	unsigned int wanted = wish->left;
-	int n;
+	int n = 0;
 
-	n = fetch_from(srv, queue, wish, requests, max);
-	for (i = 1; !n && i < dev->hw_queues; i++) {
-		if (++at == dev->hw_queues)
-			at = 0;
-		queue = &dev->queues[at];
-		if (list_empty(&queue->pending))
-			continue;
+	if (!away)
+		n = abuse_fetch_home(srv, home, wish, requests, max);
+	if (!n) {
 		wish->left = wanted;
-		n = fetch_from(srv, queue, wish, requests, max);
+		n = abuse_fetch_elsewhere(srv, home, wish, requests, max);
 	}
-	if (n > 0)
-		wish->queue = queue;
-	else
+	if (!n && away) {
+		wish->left = wanted;
+		n = abuse_fetch_home(srv, home, wish, requests, max);
+	}
+	if (n <= 0)
 		wish->left = 0;
 	return n;
+}
+
+static int abuse_fetch_some(struct abuse_server *srv, struct abuse_wish *wish,
+			    struct abuse_request *requests, unsigned int max)
+{
+	/* Most calls find out that there is nothing more: without a lock. */
+	if (!has_news(srv, abuse_queue_at_home(srv->dev))) {
+		abuse_device_is_seen(srv->dev);
+		wish->left = 0;
+		return 0;
+	}
+	if (wish->queue)
+		return fetch_from(srv, wish->queue, wish, requests, max);
+	return fetch_first(srv, wish, requests, max);
 }
 
 /*
@@ -213,15 +282,12 @@ static int fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
 int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
 		struct abuse_request *requests, unsigned int max)
 {
-	/* Most calls find out that there is nothing more: without a lock. */
-	if (!has_news(srv, abuse_queue_at_home(srv->dev))) {
-		abuse_device_is_seen(srv->dev);
-		wish->left = 0;
-		return 0;
-	}
-	if (wish->queue)
-		return fetch_from(srv, wish->queue, wish, requests, max);
-	return fetch_first(srv, wish, requests, max);
+	int n = abuse_fetch_some(srv, wish, requests, max);
+
+	/* The wake-up was for this device, and not for what we took of it. */
+	if (wish->woken && (n < 0 || !wish->left))
+		abuse_wake_next(srv->dev);
+	return n;
 }
 
 /* Not for a device that is idle: after some spins in vain, one in many. */
@@ -258,11 +324,19 @@ static bool spin_is_unwanted(void)
 	       signal_pending(current);
 }
 
+static bool abuse_spin_finds(const struct abuse_server *srv,
+			     const struct abuse_queue *home, unsigned int turn)
+{
+	return has_news_at_home(srv, home) ||
+	       (!(turn % ABUSE_SPIN_ELSEWHERE) && has_news_elsewhere(srv->dev));
+}
+
 /*
  * Sleeping and being woken costs more than a short look, as long as nobody else
  * wants the processor. It is not taken away meanwhile, or what comes would wait for
- * its return. Submitters rely on a last look after nr_spinning is down again: the
- * caller's, or that of prepare_to_wait_exclusive().
+ * its return. One server of a queue at a time: a second would find nothing that the
+ * first does not. Submitters rely on a last look after spinning is cleared:
+ * the caller's, or that of prepare_to_wait_exclusive().
  */
 static bool spin(const struct abuse_server *srv, struct abuse_queue *home,
 		 u64 spin_ns)
@@ -270,21 +344,25 @@ static bool spin(const struct abuse_server *srv, struct abuse_queue *home,
 	u64 end = local_clock() +
 		  min_t(u64, spin_ns, ABUSE_SPIN_WAKES * READ_ONCE(home->wake_ns));
 	bool found, unwanted = false;
+	unsigned int turn = 0;
 
 	if (!spin_is_worth_it(home)) {
 		count_vain(home);
 		return false;
 	}
 	preempt_disable();
-	atomic_inc(&home->nr_spinning);
-	while (!(found = has_news(srv, home)) && local_clock() < end) {
+	if (READ_ONCE(home->spinning) || cmpxchg(&home->spinning, 0, 1)) {
+		preempt_enable();
+		return false;
+	}
+	while (!(found = abuse_spin_finds(srv, home, ++turn)) &&
+	       local_clock() < end) {
 		unwanted = spin_is_unwanted();
 		if (unwanted)
 			break;
 		cpu_relax();
 	}
-	atomic_dec(&home->nr_spinning);
-	smp_mb__after_atomic();
+	smp_store_mb(home->spinning, 0);
 	preempt_enable();
 	if (found)
 		WRITE_ONCE(home->vain_spins, 0);
@@ -294,8 +372,9 @@ static bool spin(const struct abuse_server *srv, struct abuse_queue *home,
 }
 
 /*
- * Waits until there may be something to fetch: 0. -ETIME: the absolute
- * monotonic deadline has passed (NULL = never). -EINTR: a signal.
+ * Waits until there may be something to fetch: 0, and the fetch that follows is one of
+ * a server that was woken. -ETIME: the absolute monotonic deadline has passed (NULL =
+ * never). -EINTR: a signal.
  */
 int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 {
@@ -328,7 +407,7 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 	if (has_slept && !err)
 		learn_wake(home);
 	/* A wake-up that came as we gave up belongs to the next. */
-	if (err && has_news(srv, home))
-		abuse_wake_one(srv->dev, home);
+	if (err)
+		abuse_wake_next(srv->dev);
 	return err;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The lists of pending requests, one per hardware queue: their ends, the limit on
- * what is handed out at once, and the servers that sleep until there is something.
- * submit.c puts in, fetch.c and legacy.c take out, recover.c puts back.
+ * The lists of pending requests, one per hardware queue, and the servers that sleep
+ * until a list has a request. submit.c and limit.c append, fetch.c and legacy.c take,
+ * recover.c puts back.
  */
 #include <linux/sched/clock.h>
 #include <linux/slab.h>
@@ -61,73 +61,7 @@ void abuse_queues_free(struct abuse_device *dev)
 	kvfree(dev->queues);
 }
 
-/* ---- the limit ------------------------------------------------------------- */
-
-/* Room within the limit: the oldest of this backlog become pending. */
-static void promote(struct abuse_device *dev, struct abuse_queue *queue)
-{
-	struct abuse_slot *slot, *next;
-
-	lockdep_assert_held(&queue->lock);
-	list_for_each_entry_safe(slot, next, &queue->backlog, node) {
-		slot->counted = abuse_count_one(dev);
-		if (!slot->counted && READ_ONCE(dev->has_limit))
-			return;
-		slot->in_backlog = false;
-		atomic_dec(&dev->nr_backlog);
-		list_move_tail(&slot->node, &queue->pending);
-	}
-}
-
-/* Pairs with abuse_queue_backlog(): one of both sees what the other did. */
-static void promote_all(struct abuse_device *dev)
-{
-	u32 i;
-
-	smp_mb();
-	if (!atomic_read(&dev->nr_backlog))
-		return;
-	for (i = 0; i < dev->hw_queues; i++) {
-		struct abuse_queue *queue = &dev->queues[i];
-
-		spin_lock(&queue->lock);
-		promote(dev, queue);
-		spin_unlock(&queue->lock);
-		abuse_wake_one(dev, queue);
-	}
-}
-
-/* So many that were counted are answered. */
-void abuse_uncount(struct abuse_device *dev, unsigned int n)
-{
-	atomic_sub(n, &dev->nr_counted);
-	promote_all(dev);
-}
-
-/*
- * With several queues requests are counted only where there is a limit, so that
- * the queues share nothing without one: a lower limit then counts what comes.
- */
-void abuse_set_limit(struct abuse_device *dev, u32 limit)
-{
-	WRITE_ONCE(dev->queue_limit, limit);
-	WRITE_ONCE(dev->has_limit, dev->hw_queues == 1 || limit < dev->nr_slots);
-	promote_all(dev);
-}
-
 /* ---- the lists ---------------------------------------------------------------- */
-
-/* A request that has just arrived and has no room within the limit. */
-void abuse_queue_backlog(struct abuse_device *dev, struct abuse_queue *queue,
-			 struct abuse_slot *slot)
-{
-	lockdep_assert_held(&queue->lock);
-	slot->in_backlog = true;
-	list_add_tail(&slot->node, &queue->backlog);
-	atomic_inc(&dev->nr_backlog);
-	smp_mb__after_atomic();
-	promote(dev, queue);
-}
 
 /* Back to the front of its queue; the caller moved it to pending. */
 void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot)
@@ -148,10 +82,8 @@ void abuse_queue_take(struct abuse_device *dev, struct abuse_slot *slot)
 {
 	lockdep_assert_held(&abuse_queue_of(dev, slot)->lock);
 	list_del(&slot->node);
-	if (slot->in_backlog) {
-		slot->in_backlog = false;
-		atomic_dec(&dev->nr_backlog);
-	}
+	if (slot->in_backlog)
+		abuse_limit_leave_backlog(dev, slot);
 }
 
 /* Whoever is queueing by what was true before the caller changed it is done. */
@@ -188,7 +120,7 @@ bool abuse_any_pending(const struct abuse_device *dev)
 
 static bool wake_sleeper(struct abuse_queue *queue)
 {
-	/* Its callers made the barrier: abuse_wake_one(), abuse_wake_all(). */
+	/* The callers made the barrier: abuse_wake_one(), abuse_wake_next(). */
 	if (!waitqueue_active(&queue->fetch_wait))
 		return false;
 	WRITE_ONCE(queue->woken_at, local_clock());
@@ -209,7 +141,7 @@ static noinline void wake_elsewhere(struct abuse_device *dev,
 
 static void wake_exchange(struct abuse_device *dev, struct abuse_queue *queue)
 {
-	if (atomic_read(&queue->nr_spinning) || wake_sleeper(queue))
+	if (READ_ONCE(queue->spinning) || wake_sleeper(queue))
 		return;
 	if (dev->hw_queues > 1)
 		wake_elsewhere(dev, queue);
@@ -224,17 +156,41 @@ static void wake_poll(struct abuse_device *dev)
 }
 
 /*
- * There is something in this queue: one waiter in exchange, who wakes the next if it
- * leaves something behind, unless a server is spinning, which looks once more
- * before it sleeps; and all who poll. Pairs with the barriers in
- * prepare_to_wait_exclusive(), in poll_wait() and at the end of the spin: either
+ * Requests became pending in this queue: wakes one server that sleeps in exchange, and
+ * all that poll. It wakes no server while one busy-polls this queue, because that
+ * one looks once more before it sleeps. Pairs with the barriers in
+ * prepare_to_wait_exclusive(), in poll_wait() and at the end of the busy-poll: either
  * they see the request or we see them.
+ *
+ * Whom a wake-up reaches owes it: a server that comes out of abuse_fetch_wait() calls
+ * abuse_wake_next() when it has taken what it wants, fails or gives up. So while a
+ * request is pending, a server sleeps only if another one is still on its way.
  */
 void abuse_wake_one(struct abuse_device *dev, struct abuse_queue *queue)
 {
 	smp_mb();
+	if (list_empty(&queue->pending))
+		return;
 	wake_exchange(dev, queue);
 	wake_poll(dev);
+}
+
+/*
+ * The caller was woken, or kept others from being woken, and leaves: the next server
+ * in exchange is woken if any queue has a request. All that poll were woken when
+ * the request arrived.
+ */
+void abuse_wake_next(struct abuse_device *dev)
+{
+	u32 i;
+
+	smp_mb();
+	for (i = 0; i < dev->hw_queues; i++) {
+		if (list_empty(&dev->queues[i].pending))
+			continue;
+		wake_exchange(dev, &dev->queues[i]);
+		return;
+	}
 }
 
 /* Something about the device changed: all look again. */

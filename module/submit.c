@@ -73,7 +73,6 @@ static __always_inline void enqueue(struct abuse_device *dev,
 				    struct request *rq)
 {
 	struct abuse_slot *slot = &queue->slots[rq->tag];
-	bool has_limit = READ_ONCE(dev->has_limit);
 
 	lockdep_assert_held(&queue->lock);
 	slot->rq = rq;
@@ -82,14 +81,8 @@ static __always_inline void enqueue(struct abuse_device *dev,
 	slot->queued = get_jiffies_64();
 	slot->seq = queue->seq++;
 	slot->cpu = raw_smp_processor_id();
-	slot->in_backlog = false;
-	slot->counted = has_limit && list_empty(&queue->backlog) &&
-			abuse_count_one(dev);
 	abuse_slot_step(slot, ABUSE_FREE, ABUSE_PENDING);
-	if (likely(slot->counted || !has_limit))
-		list_add_tail(&slot->node, &queue->pending);
-	else
-		abuse_queue_backlog(dev, queue, slot);
+	abuse_limit_arrive(dev, queue, slot);
 	trace_abuse_queued(dev, slot);
 }
 
@@ -116,6 +109,13 @@ static __always_inline blk_status_t take(struct abuse_device *dev,
 	return status;
 }
 
+/* Once the lock is dropped: what was put into the backlog may have room meanwhile. */
+static void abuse_submit_promote(struct abuse_device *dev)
+{
+	if (unlikely(atomic_read(&dev->nr_backlog)))
+		abuse_limit_promote(dev);
+}
+
 static struct abuse_queue *queue_of(struct abuse_device *dev,
 				    const struct blk_mq_hw_ctx *hctx)
 {
@@ -133,6 +133,7 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 	spin_lock(&queue->lock);
 	status = take(dev, queue, rq);
 	spin_unlock(&queue->lock);
+	abuse_submit_promote(dev);
 
 	if (status == BLK_STS_OK)
 		watch_time(dev);
@@ -158,6 +159,7 @@ static void queue_run(struct abuse_device *dev, struct rq_list *list,
 			rq_list_add_tail(refused, rq);
 	}
 	spin_unlock(&queue->lock);
+	abuse_submit_promote(dev);
 	watch_time(dev);
 	abuse_wake_one(dev, queue);
 }
