@@ -208,8 +208,7 @@ struct abuse_device {
 	struct device *node;		/* of /dev/abctlN; the disk's parent */
 
 	/* Servers and submitters write these: off the lines that each request reads. */
-	u64 seen_ns ____cacheline_aligned_in_smp; /* when a server last fetched, in ticks;
-						   * if there is a time-out */
+	u64 seen_ns ____cacheline_aligned_in_smp; /* when a server last fetched; with time-out */
 	atomic_t nr_counted ____cacheline_aligned_in_smp; /* unanswered, within the limit */
 	atomic_t nr_backlog;
 	u32 limit_turn;			/* queue whose backlog comes next; a hint */
