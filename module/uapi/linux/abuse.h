@@ -183,12 +183,13 @@ struct abuse_reply {
  *
  * Replies come first, in order, each on its own; their statuses and nr_taken are
  * written back before any wait. Then up to max_requests requests are
- * handed out: the oldest of one hardware queue, the caller's processor's if there
- * is something in it, as long as the payload of the next WRITE fits.
+ * handed out: the oldest of one hardware queue, as long as the payload of the next
+ * WRITE fits. It is the queue of the caller's processor if that has requests, but one
+ * call in eight begins at another queue; the others take turns.
  * If there is none, the call waits, unless a reply's status is EFAULT or EINVAL.
  * Of that it may spend spin looking without sleep: as long as four wake-ups took of
  * late, now and then only where that was in vain, and while nothing else is to run on
- * its processor.
+ * its processor. One thread of a hardware queue at a time does so.
  * It returns 0 once a reply was taken or a request handed out, and when the time
  * is over (nr_requests is 0 then).
  *
