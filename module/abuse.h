@@ -197,8 +197,7 @@ struct abuse_device {
 	struct work_struct leftovers_work; /* last close after RESET */
 
 	struct abuse_redirect *redirects; /* [slot], from the first file on */
-	struct abuse_lane *lanes;	/* [queue], likewise */
-	struct workqueue_struct *redirect_wq;
+	struct abuse_lanes *lanes;	/* likewise */
 	struct list_head stacked;	/* its files that lie on a disk of ours */
 	struct list_head walk;		/* in a walk along those */
 

@@ -374,7 +374,8 @@ int abuse_redirect_start(struct abuse_device *dev)
 	lockdep_assert_held(&dev->control);
 	if (dev->redirects)
 		return 0;
-	redirects = kvcalloc(dev->nr_slots, sizeof(*redirects), GFP_KERNEL);
+	redirects = kvcalloc(dev->nr_slots, sizeof(*redirects),
+			     GFP_KERNEL_ACCOUNT);
 	if (!redirects)
 		return -ENOMEM;
 	err = abuse_lanes_start(dev);
