@@ -4,7 +4,7 @@
  * under the file that defines them. The data path is submit.c (a request
  * arrives and is queued), fetch.c (it is handed out), complete.c (it is
  * answered) or redirect.c (a file answers, through the workers of lanes.c),
- * recover.c (nobody answers it).
+ * recover.c (nobody answers it). files.c registers those files and closes them.
  *
  * Who has a request now
  *
@@ -90,6 +90,7 @@
 #include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/lockdep.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -198,6 +199,9 @@ struct abuse_device {
 
 	struct abuse_redirect *redirects; /* [slot], from the first file on */
 	struct abuse_lanes *lanes;	/* likewise */
+	struct llist_head closing;	/* targets whose file is to be closed */
+	struct work_struct close_work;
+	struct work_struct free_work;
 	struct list_head stacked;	/* its files that lie on a disk of ours */
 	struct list_head walk;		/* in a walk along those */
 
@@ -228,7 +232,10 @@ struct abuse_server {
 	struct mmu_notifier notifier;
 };
 
-/* A registered file; its server and what was redirected to it keep it. */
+/*
+ * A file and the credentials that it is used with. Descriptors on which it is registered
+ * and requests that were redirected to it keep it.
+ */
 struct abuse_target {
 	struct kref ref;
 	struct abuse_device *dev;
@@ -237,6 +244,7 @@ struct abuse_target {
 	struct list_head node;		/* of dev->stacked, while it is registered */
 	const struct cred *cred;	/* the registrar's */
 	unsigned int block_mask;	/* direct I/O: alignment - 1 */
+	struct llist_node closing;	/* of dev->closing, without references */
 };
 
 /* What a file is to do; jobs wait in a row. */
@@ -493,6 +501,7 @@ void abuse_redirect_stop(struct abuse_device *dev);
 
 void abuse_lane_append(struct abuse_device *dev, const struct abuse_jobs *jobs);
 void abuse_lane_resume(struct abuse_device *dev, struct abuse_job *job);
+void abuse_lanes_queue_work(struct abuse_device *dev, struct work_struct *work);
 int abuse_lanes_start(struct abuse_device *dev);
 void abuse_lanes_stop(struct abuse_device *dev);
 
@@ -503,6 +512,7 @@ long abuse_unregister_file(struct abuse_server *srv, unsigned long index);
 void abuse_unregister_files(struct abuse_server *srv);
 struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index);
 void abuse_target_put(struct abuse_target *target);
+void abuse_targets_close(struct work_struct *work);
 
 /* ---- copy.c: bytes between request pages and server memory -------------- */
 

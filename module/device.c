@@ -72,9 +72,26 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 	return dev;
 }
 
+static void device_free_work(struct work_struct *work)
+{
+	struct abuse_device *dev = container_of(work, struct abuse_device,
+						free_work);
+
+	abuse_redirect_stop(dev);
+	free_memory(dev);
+}
+
 static void device_free(struct kref *ref)
 {
-	free_memory(container_of(ref, struct abuse_device, ref));
+	struct abuse_device *dev = container_of(ref, struct abuse_device, ref);
+
+	if (!dev->redirects) {
+		free_memory(dev);
+		return;
+	}
+	/* The last may be one of the device's own workers, which is not to await itself. */
+	INIT_WORK(&dev->free_work, device_free_work);
+	queue_work(abuse_patient_wq, &dev->free_work);
 }
 
 void abuse_device_get(struct abuse_device *dev)
@@ -233,7 +250,6 @@ void abuse_device_stop(struct abuse_device *dev)
 	abuse_disk_destroy(dev);
 	/* Who was queueing when the device died may have armed it since. */
 	cancel_delayed_work_sync(&dev->expire_work);
-	abuse_redirect_stop(dev);
 	was_up = dev->is_emptying;
 	mutex_unlock(&dev->control);
 	if (was_up)

@@ -7,6 +7,8 @@
 #include <linux/cred.h>
 #include <linux/dcache.h>
 #include <linux/file.h>
+#include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -112,20 +114,77 @@ static void unstack(struct abuse_target *target)
 
 /* ---- one file ------------------------------------------------------------------ */
 
-static void target_free(struct kref *ref)
+/* Its file is closed, or will be by a task that needs nothing else of it. */
+static void abuse_target_free(struct abuse_target *target)
+{
+	put_cred(target->cred);
+	abuse_device_put(target->dev);
+	kfree(target);
+	module_put(THIS_MODULE);
+}
+
+/*
+ * Closing a file may take for ever: a block device writes its dirty pages first, and
+ * network file systems ask a server. fput() in a kernel thread leaves it to one work item
+ * that serves all kernel threads of the machine, so that one file that cannot be closed
+ * keeps all others open. So it is done here, on a workqueue of the device's own, by
+ * __fput_sync(), which closes a file in the calling kernel thread. One file after the
+ * other: a device with a file that cannot be closed closes none of its others, but has
+ * one worker only that waits.
+ *
+ * The last reference to a mount, if it was unmounted lazily, is dropped by the kernel's
+ * common work item all the same.
+ */
+void abuse_targets_close(struct work_struct *work)
+{
+	struct abuse_device *dev = container_of(work, struct abuse_device,
+						close_work);
+	struct llist_node *node = llist_del_all(&dev->closing);
+	struct abuse_target *target, *next;
+
+	llist_for_each_entry_safe(target, next, node, closing) {
+		abuse_fput_sync(target->file);
+		abuse_target_free(target);
+	}
+}
+
+static void abuse_target_close_later(struct kref *ref)
+{
+	struct abuse_target *target = container_of(ref, struct abuse_target,
+						   ref);
+	struct abuse_device *dev = target->dev;
+
+	if (llist_add(&target->closing, &dev->closing))
+		abuse_lanes_queue_work(dev, &dev->close_work);
+}
+
+/*
+ * Of requests: what is let go of last is closed by a worker, even if this is a server's
+ * call. It may go on to wait for requests for a long time, and its task would close the
+ * file only on its way back to user space.
+ */
+void abuse_target_put(struct abuse_target *target)
+{
+	kref_put(&target->ref, abuse_target_close_later);
+}
+
+/*
+ * In the call that unregisters the file, or the close of the descriptor, the task itself
+ * closes the file on its way back to user space, as with close(2): once the call has
+ * returned, or the process is gone, a file system can be unmounted. In a kernel thread
+ * there is no way back.
+ */
+static void abuse_target_close(struct kref *ref)
 {
 	struct abuse_target *target = container_of(ref, struct abuse_target,
 						   ref);
 
+	if (current->flags & PF_KTHREAD) {
+		abuse_target_close_later(ref);
+		return;
+	}
 	fput(target->file);
-	put_cred(target->cred);
-	abuse_device_put(target->dev);
-	kfree(target);
-}
-
-void abuse_target_put(struct abuse_target *target)
-{
-	kref_put(&target->ref, target_free);
+	abuse_target_free(target);
 }
 
 /* What direct I/O must be aligned to, at least: bytes. */
@@ -159,10 +218,11 @@ static struct abuse_target *target_alloc(struct abuse_device *dev, int fd)
 	target->cred = get_current_cred();
 	target->dev = dev;
 	abuse_device_get(dev);
+	__module_get(THIS_MODULE);
 	err = stack(target);
 	if (!err)
 		return target;
-	abuse_target_put(target);
+	kref_put(&target->ref, abuse_target_close);
 	return ERR_PTR(err);
 
 out_put:
@@ -187,7 +247,7 @@ struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index)
 static void target_leave(struct abuse_target *target)
 {
 	unstack(target);
-	abuse_target_put(target);
+	kref_put(&target->ref, abuse_target_close);
 }
 
 /* What redirect.c needs is made when a device first has a file. */
@@ -231,7 +291,7 @@ long abuse_register_file(struct abuse_server *srv, void __user *arg)
 	if (IS_ERR(target))
 		return PTR_ERR(target);
 	err = xa_alloc(&srv->targets, &index, target,
-		       XA_LIMIT(0, ABUSE_MAX_FILES - 1), GFP_KERNEL);
+		       XA_LIMIT(0, ABUSE_MAX_FILES - 1), GFP_KERNEL_ACCOUNT);
 	if (err) {
 		target_leave(target);
 		return err == -EBUSY ? -EMFILE : err;

@@ -276,6 +276,12 @@ static void lane_init(struct abuse_lane *lane, struct abuse_device *dev)
 	}
 }
 
+/* Not a request: on the workers, beside the lanes. */
+void abuse_lanes_queue_work(struct abuse_device *dev, struct work_struct *work)
+{
+	queue_work(dev->lanes->wq, work);
+}
+
 /* ---- beginning and end ------------------------------------------------------------ */
 
 static int abuse_lanes_start_threads(struct abuse_lanes *lanes)
@@ -324,7 +330,7 @@ int abuse_lanes_start(struct abuse_device *dev)
 	return 0;
 }
 
-/* There are no jobs any more, nor will be. */
+/* There are no jobs any more, nor will be; who did the last one may still be here. */
 void abuse_lanes_stop(struct abuse_device *dev)
 {
 	struct abuse_lanes *lanes = dev->lanes;

@@ -383,12 +383,16 @@ int abuse_redirect_start(struct abuse_device *dev)
 		kvfree(redirects);
 		return err;
 	}
+	INIT_WORK(&dev->close_work, abuse_targets_close);
 	/* Pairs with whoever finds a file, and with abuse_any_redirected(). */
 	smp_store_release(&dev->redirects, redirects);
 	return 0;
 }
 
-/* Nothing is redirected any more, nor will be. */
+/*
+ * With the last reference to the device: no file is registered, and none is left to be
+ * closed.
+ */
 void abuse_redirect_stop(struct abuse_device *dev)
 {
 	if (!dev->redirects)

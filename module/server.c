@@ -123,7 +123,7 @@ static int open_device(struct abuse_device *dev, struct file *file)
 	srv->uid = current_euid();
 	srv->admin = capable(CAP_SYS_ADMIN);
 	mutex_init(&srv->bind_lock);
-	xa_init_flags(&srv->targets, XA_FLAGS_ALLOC);
+	xa_init_flags(&srv->targets, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	if (!may_serve(srv)) {
 		kfree(srv);
 		return -EACCES;

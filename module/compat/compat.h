@@ -837,6 +837,21 @@ static inline size_t abuse_fault_in(void __user *addr, size_t len, bool write)
 
 /* ---- I/O on files --------------------------------------------------------------- */
 
+/*
+ * Exported from 5.19 on and by most stable releases of older kernels. On others it is
+ * NULL, as a weak symbol that is not there, and the file is closed by the work item that
+ * all kernel threads share. For kernel threads alone.
+ */
+#pragma weak __fput_sync
+
+static inline void abuse_fput_sync(struct file *file)
+{
+	if (__fput_sync)
+		__fput_sync(file);
+	else
+		fput(file);
+}
+
 #if ABUSE_HAVE_WQ_PERCPU
 #define ABUSE_WQ_PERCPU	WQ_PERCPU
 #else
