@@ -86,6 +86,7 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/device.h>
+#include <linux/errseq.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 #include <linux/kref.h>
@@ -199,6 +200,7 @@ struct abuse_device {
 
 	struct abuse_redirect *redirects; /* [slot], from the first file on */
 	struct abuse_lanes *lanes;	/* likewise */
+	bool sync_failed;		/* write-back of a file, since set-up */
 	struct llist_head closing;	/* targets whose file is to be closed */
 	struct work_struct close_work;
 	struct work_struct free_work;
@@ -244,6 +246,8 @@ struct abuse_target {
 	struct list_head node;		/* of dev->stacked, while it is registered */
 	const struct cred *cred;	/* the registrar's */
 	unsigned int block_mask;	/* direct I/O: alignment - 1 */
+	u64 epoch;			/* set-up that last used it; dev->lock */
+	errseq_t wb_err;		/* of file, when that began */
 	struct llist_node closing;	/* of dev->closing, without references */
 };
 

@@ -7,6 +7,7 @@
  */
 #include <linux/cred.h>
 #include <linux/falloc.h>
+#include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
@@ -232,6 +233,48 @@ static int perform(struct abuse_redirect *r)
 	}
 }
 
+/* ---- write-back that failed ------------------------------------------------------- */
+
+/*
+ * What a request asks to be durable is so only if all that the set-up gave to files
+ * before is, too. The kernel tells each open file once of write-back that failed: whether
+ * it did since the set-up began to use the file is asked of the file's pages, which tell
+ * it as often as asked, whoever else was told. From then on no FLUSH and no write with
+ * FUA succeeds, until the device is set up anew.
+ *
+ * Of write-back that failed below the pages, in the cache of a disk say, only the call's
+ * own error tells. A write with FUA has other errors as well, like ENOSPC, that tell
+ * nothing of what was written before.
+ */
+static int abuse_redirect_synced(struct abuse_redirect *r,
+				 const struct request *rq, int err)
+{
+	struct abuse_target *target = r->target;
+	struct abuse_device *dev = target->dev;
+
+	if (req_op(rq) != REQ_OP_FLUSH && !(rq->cmd_flags & REQ_FUA))
+		return err;
+	if (filemap_check_wb_err(target->file->f_mapping, target->wb_err) ||
+	    err == -EIO || (err && req_op(rq) == REQ_OP_FLUSH))
+		WRITE_ONCE(dev->sync_failed, true);
+	if (!err && READ_ONCE(dev->sync_failed))
+		return -EIO;
+	return err;
+}
+
+/* The first request of a set-up for that file: errors of before are not the set-up's. */
+static void abuse_target_begin(struct abuse_target *target)
+{
+	struct abuse_device *dev = target->dev;
+
+	spin_lock(&dev->lock);
+	if (target->epoch != dev->epoch) {
+		target->wb_err = READ_ONCE(target->file->f_wb_err);
+		WRITE_ONCE(target->epoch, dev->epoch);
+	}
+	spin_unlock(&dev->lock);
+}
+
 /* ---- beginning and end ------------------------------------------------------------ */
 
 /* Begins what waited in a lane, or goes on. False: it is io_ended()'s. */
@@ -250,7 +293,7 @@ bool abuse_redirect_do(struct abuse_job *job, size_t *bytes)
 		if (err == -EIOCBQUEUED && !is_last_user(r))
 			return false;
 	} while (err == -EIOCBQUEUED);
-	r->result = err;
+	r->result = abuse_redirect_synced(r, slot_of(r)->rq, err);
 	return true;
 }
 
@@ -335,6 +378,9 @@ int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 
 	if (!target || !is_allowed(target, slot->rq, reply->address))
 		return -EINVAL;
+	/* While the request is claimed the set-up does not end. */
+	if (unlikely(READ_ONCE(target->epoch) != READ_ONCE(dev->epoch)))
+		abuse_target_begin(target);
 	if (!abuse_slot_try(slot, reply->id, ABUSE_CLAIMED_HELD,
 			    ABUSE_REDIRECTED)) {
 		abuse_end_doomed(dev, slot);

@@ -157,6 +157,7 @@ static void come_up(struct abuse_server *srv, const struct abuse_params *params)
 	WRITE_ONCE(dev->timeout_ns, timeout_ns(params));
 	dev->ready = false;
 	dev->lapsed = false;
+	WRITE_ONCE(dev->sync_failed, false);
 	dev->seen_ns = abuse_tick_ns();
 	abuse_stats_set_up(dev);
 	abuse_set_limit(dev, params->queue_limit);
