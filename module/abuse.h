@@ -116,6 +116,7 @@
 #define ABUSE_SLOT_BITS		16	/* an id: generation << these | slot */
 
 struct abuse_server;
+struct seq_file;
 
 /* One per tag of each hardware queue. */
 struct abuse_slot {
@@ -517,6 +518,10 @@ void abuse_unregister_files(struct abuse_server *srv);
 struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index);
 void abuse_target_put(struct abuse_target *target);
 void abuse_targets_close(struct work_struct *work);
+
+/* ---- fdinfo.c: what /proc shows of a server ---------------------------------- */
+
+void abuse_server_show_fdinfo(struct seq_file *m, struct file *file);
 
 /* ---- copy.c: bytes between request pages and server memory -------------- */
 

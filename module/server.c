@@ -253,6 +253,7 @@ const struct file_operations abuse_server_fops = {
 	.open		= abuse_server_open,
 	.release	= abuse_server_release,
 	.poll		= abuse_server_poll,
+	.show_fdinfo	= abuse_server_show_fdinfo,
 	.unlocked_ioctl	= abuse_server_ioctl,
 #ifdef CONFIG_COMPAT
 	.compat_ioctl	= abuse_server_compat_ioctl,
