@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files that a server registered so that its replies may redirect to them: who may
- * register what, and how long it is kept. redirect.c does the I/O.
+ * Registered files, to which replies may redirect requests: permission checks,
+ * registration, reference counts, and the last close. redirect.c does the I/O.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -18,23 +18,23 @@
 
 #define ABUSE_FILE_SIZE_1	offsetofend(struct abuse_file, index)
 
-/* Below an overlay: where the bytes are. */
-static struct inode *real_inode(struct file *file)
+/* Of a file on an overlay file system: the inode below, which has the data. */
+static struct inode *abuse_file_real_inode(struct file *file)
 {
 	return d_real_inode(file->f_path.dentry);
 }
 
-static struct block_device *bdev_of(struct file *file)
+static struct block_device *abuse_file_bdev(struct file *file)
 {
-	struct inode *inode = real_inode(file);
+	struct inode *inode = abuse_file_real_inode(file);
 
 	return S_ISBLK(inode->i_mode) ? I_BDEV(file->f_mapping->host) :
 					inode->i_sb->s_bdev;
 }
 
-static int check_file(const struct abuse_device *dev, struct file *file)
+static int abuse_file_check(const struct abuse_device *dev, struct file *file)
 {
-	struct inode *inode = real_inode(file);
+	struct inode *inode = abuse_file_real_inode(file);
 
 	if (!(file->f_mode & (FMODE_READ | FMODE_WRITE)))
 		return -EBADF;
@@ -47,7 +47,7 @@ static int check_file(const struct abuse_device *dev, struct file *file)
 		return -EINVAL;
 	if (S_ISREG(inode->i_mode) && IS_SWAPFILE(inode))
 		return -ETXTBSY;
-	/* What a file has no time-out ends, and who can write to one can hold it up. */
+	/* Redirected requests cannot time out, so a user could block others for ever. */
 	if (abuse_device_is_users(dev) && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	return 0;
@@ -56,14 +56,17 @@ static int check_file(const struct abuse_device *dev, struct file *file)
 /* ---- one disk on another ------------------------------------------------------- */
 
 /*
- * Nothing ends what a file has, so that a request which comes back to its own disk by
- * way of files would wait for itself, and RESET with it. Seen are disks of ours and what
- * is on them; not what other drivers put between, nor file systems of several disks.
+ * A redirected request cannot be cancelled. If its file lies on the disk of the request,
+ * directly or through further disks, the request waits for itself, and RESET waits with
+ * it. The check below finds such loops through disks of this driver and the file systems
+ * on them. It cannot see through other drivers (dm, md, loop) or file systems that span
+ * several disks (btrfs).
  */
 static DEFINE_MUTEX(stack_lock);
 
-/* Is there a way down from one disk to the other? */
-static bool lies_on(struct abuse_device *from, const struct abuse_device *dev)
+/* Whether files of the first device lie on the second, directly or through others. */
+static bool abuse_device_lies_on(struct abuse_device *from,
+				 const struct abuse_device *dev)
 {
 	const struct abuse_target *target;
 	struct abuse_device *at, *next;
@@ -83,9 +86,9 @@ static bool lies_on(struct abuse_device *from, const struct abuse_device *dev)
 	return found;
 }
 
-static int stack(struct abuse_target *target)
+static int abuse_target_stack(struct abuse_target *target)
 {
-	struct block_device *bdev = bdev_of(target->file);
+	struct block_device *bdev = abuse_file_bdev(target->file);
 	struct abuse_device *below = bdev ? abuse_disk_device(bdev->bd_disk) :
 					    NULL;
 	int err = -ELOOP;
@@ -93,7 +96,7 @@ static int stack(struct abuse_target *target)
 	if (!below)
 		return 0;
 	mutex_lock(&stack_lock);
-	if (!lies_on(below, target->dev)) {
+	if (!abuse_device_lies_on(below, target->dev)) {
 		target->below = below;
 		list_add(&target->node, &target->dev->stacked);
 		err = 0;
@@ -102,8 +105,11 @@ static int stack(struct abuse_target *target)
 	return err;
 }
 
-/* What it was given ends as it would have; new is only what a call has that runs now. */
-static void unstack(struct abuse_target *target)
+/*
+ * Requests that were redirected to the file end as usual. Only a call that has looked the
+ * target up already can redirect more to it.
+ */
+static void abuse_target_unstack(struct abuse_target *target)
 {
 	if (!target->below)
 		return;
@@ -114,7 +120,7 @@ static void unstack(struct abuse_target *target)
 
 /* ---- one file ------------------------------------------------------------------ */
 
-/* Its file is closed, or will be by a task that needs nothing else of it. */
+/* The file is closed, or the current task closes it and needs nothing else of target. */
 static void abuse_target_free(struct abuse_target *target)
 {
 	put_cred(target->cred);
@@ -124,16 +130,16 @@ static void abuse_target_free(struct abuse_target *target)
 }
 
 /*
- * Closing a file may take for ever: a block device writes its dirty pages first, and
- * network file systems ask a server. fput() in a kernel thread leaves it to one work item
- * that serves all kernel threads of the machine, so that one file that cannot be closed
- * keeps all others open. So it is done here, on a workqueue of the device's own, by
- * __fput_sync(), which closes a file in the calling kernel thread. One file after the
- * other: a device with a file that cannot be closed closes none of its others, but has
- * one worker only that waits.
+ * Closing a file may block for ever: a block device writes back its dirty pages first, and
+ * network file systems ask a server. If a kernel thread drops the last reference, fput()
+ * leaves the close to one work item that serves all kernel threads of the machine, and one
+ * file whose close blocks keeps the files of all others open. Therefore a work item of the
+ * device closes the files here. __fput_sync() closes a file in the calling kernel thread.
+ * The work item closes one file after the other, so that a device occupies at most one
+ * worker with closes that block.
  *
- * The last reference to a mount, if it was unmounted lazily, is dropped by the kernel's
- * common work item all the same.
+ * If the file was the last user of a lazily unmounted file system, the kernel's common
+ * work item still drops the mount.
  */
 void abuse_targets_close(struct work_struct *work)
 {
@@ -159,9 +165,9 @@ static void abuse_target_close_later(struct kref *ref)
 }
 
 /*
- * Of requests: what is let go of last is closed by a worker, even if this is a server's
- * call. It may go on to wait for requests for a long time, and its task would close the
- * file only on its way back to user space.
+ * Drops a reference of a request or of a running call. If it is the last one, a worker
+ * closes the file, even in a server's EXCHANGE: that call may wait for requests for a long
+ * time, and its task would close the file only when it returns to user space.
  */
 void abuse_target_put(struct abuse_target *target)
 {
@@ -169,10 +175,10 @@ void abuse_target_put(struct abuse_target *target)
 }
 
 /*
- * In the call that unregisters the file, or the close of the descriptor, the task itself
- * closes the file on its way back to user space, as with close(2): once the call has
- * returned, or the process is gone, a file system can be unmounted. In a kernel thread
- * there is no way back.
+ * For the call that unregisters a file and for the close of the descriptor: the task
+ * closes the file itself when it returns to user space or exits, as with close(2). So the
+ * file system can be unmounted once the call has returned or the process is gone. A kernel
+ * thread does not return to user space; a worker closes the file in its place.
  */
 static void abuse_target_close(struct kref *ref)
 {
@@ -187,16 +193,16 @@ static void abuse_target_close(struct kref *ref)
 	abuse_target_free(target);
 }
 
-/* What direct I/O must be aligned to, at least: bytes. */
-static unsigned int block_size_of(struct file *file)
+/* The minimum alignment of direct I/O, in bytes. */
+static unsigned int abuse_file_block_size(struct file *file)
 {
-	struct block_device *bdev = bdev_of(file);
+	struct block_device *bdev = abuse_file_bdev(file);
 
 	return bdev ? bdev_logical_block_size(bdev) :
-		      i_blocksize(real_inode(file));
+		      i_blocksize(abuse_file_real_inode(file));
 }
 
-static struct abuse_target *target_alloc(struct abuse_device *dev, int fd)
+static struct abuse_target *abuse_target_alloc(struct abuse_device *dev, int fd)
 {
 	struct abuse_target *target;
 	struct file *file;
@@ -205,7 +211,7 @@ static struct abuse_target *target_alloc(struct abuse_device *dev, int fd)
 	file = fget(fd);
 	if (!file)
 		return ERR_PTR(-EBADF);
-	err = check_file(dev, file);
+	err = abuse_file_check(dev, file);
 	if (err)
 		goto out_put;
 	err = -ENOMEM;
@@ -214,12 +220,12 @@ static struct abuse_target *target_alloc(struct abuse_device *dev, int fd)
 		goto out_put;
 	kref_init(&target->ref);
 	target->file = file;
-	target->block_mask = block_size_of(file) - 1;
+	target->block_mask = abuse_file_block_size(file) - 1;
 	target->cred = get_current_cred();
 	target->dev = dev;
 	abuse_device_get(dev);
 	__module_get(THIS_MODULE);
-	err = stack(target);
+	err = abuse_target_stack(target);
 	if (!err)
 		return target;
 	kref_put(&target->ref, abuse_target_close);
@@ -230,7 +236,7 @@ out_put:
 	return ERR_PTR(err);
 }
 
-/* NULL: there is none of that index. */
+/* NULL if no file is registered under that index. */
 struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index)
 {
 	struct abuse_target *target;
@@ -243,15 +249,15 @@ struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index)
 	return target;
 }
 
-/* Off its descriptor. */
-static void target_leave(struct abuse_target *target)
+/* The descriptor refers to it no more. */
+static void abuse_target_unregister(struct abuse_target *target)
 {
-	unstack(target);
+	abuse_target_unstack(target);
 	kref_put(&target->ref, abuse_target_close);
 }
 
-/* What redirect.c needs is made when a device first has a file. */
-static int prepare(struct abuse_server *srv)
+/* The first registration of a device allocates what redirect.c and lanes.c need. */
+static int abuse_prepare_redirect(struct abuse_server *srv)
 {
 	struct abuse_device *dev = srv->dev;
 	int err;
@@ -265,7 +271,7 @@ static int prepare(struct abuse_server *srv)
 	return err;
 }
 
-static int read_file(struct abuse_file *file, void __user *arg)
+static int abuse_read_file_args(struct abuse_file *file, void __user *arg)
 {
 	int err = abuse_read_sized(file, sizeof(*file), ABUSE_FILE_SIZE_1, arg);
 
@@ -282,18 +288,18 @@ long abuse_register_file(struct abuse_server *srv, void __user *arg)
 	u32 index;
 	int err;
 
-	err = read_file(&file, arg);
+	err = abuse_read_file_args(&file, arg);
 	if (!err)
-		err = prepare(srv);
+		err = abuse_prepare_redirect(srv);
 	if (err)
 		return err;
-	target = target_alloc(srv->dev, file.fd);
+	target = abuse_target_alloc(srv->dev, file.fd);
 	if (IS_ERR(target))
 		return PTR_ERR(target);
 	err = xa_alloc(&srv->targets, &index, target,
 		       XA_LIMIT(0, ABUSE_MAX_FILES - 1), GFP_KERNEL_ACCOUNT);
 	if (err) {
-		target_leave(target);
+		abuse_target_unregister(target);
 		return err == -EBUSY ? -EMFILE : err;
 	}
 	if (put_user(index, &to->index)) {
@@ -311,7 +317,7 @@ long abuse_unregister_file(struct abuse_server *srv, unsigned long index)
 		target = xa_erase(&srv->targets, index);
 	if (!target)
 		return -ENOENT;
-	target_leave(target);
+	abuse_target_unregister(target);
 	return 0;
 }
 
@@ -322,6 +328,6 @@ void abuse_unregister_files(struct abuse_server *srv)
 	unsigned long index;
 
 	xa_for_each(&srv->targets, index, target)
-		target_leave(target);
+		abuse_target_unregister(target);
 	xa_destroy(&srv->targets);
 }

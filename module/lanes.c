@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who does what files answer, and when: each hardware queue has a lane, where jobs
- * wait for its workers. One worker does them one after the other and ends them some at
- * a time. If it sleeps in a file, the next one, which was called beforehand, ends what
- * is over and goes on with the rest. Knows no requests; redirect.c enters, and does
- * the job.
+ * Workers for redirected requests: each hardware queue has a lane, a list of jobs and the
+ * workers for it. A worker does one job after the other and ends them in batches. Before
+ * each job it calls the next worker. If the job sleeps in a file, that next worker ends
+ * the jobs that are done and continues with the rest. This file knows no requests:
+ * redirect.c appends jobs and does them.
  *
- * Memory reclaim may wait for redirected requests, so that they must not wait for
- * memory. A workqueue promises that with WQ_MEM_RECLAIM, but then its workers must not
- * flush a workqueue without the flag, and file systems do (XFS flushes its own when it is
- * full): the kernel warns. So the workqueue is an ordinary one, as the loop driver's is,
- * and the promise is kept by a kernel thread per device, the reserve. If a worker that
- * was called does not come, because the kernel has no memory for another one, the reserve
- * does the lane's jobs in its place, one at a time. It cannot help if the file system
+ * Memory reclaim may wait for redirected requests, so they must not wait for memory. A
+ * workqueue with WQ_MEM_RECLAIM guarantees that, but its workers must not flush a
+ * workqueue without that flag. File systems do flush such workqueues (XFS does when it is
+ * full), and the kernel warns. So the workqueue here is an ordinary one, as in the loop
+ * driver. A kernel thread per device, the reserve, gives the guarantee instead: if a
+ * called worker does not begin, because the kernel has no memory to create another one,
+ * the reserve does the jobs of the lane, one at a time. It cannot help if the file system
  * itself waits for memory or for such a worker.
  */
 #include <linux/kthread.h>
@@ -21,16 +21,16 @@
 
 #include "abuse.h"
 
-/* That may sleep in files at once, of one lane and on one processor. */
+/* How many may sleep in files at the same time, per lane and per processor. */
 #define ABUSE_LANE_WORKERS	128
 
-/* After so many bytes a worker lets others have the processor. */
-#define ABUSE_LANE_STINT	(256 << 10)
+/* Bytes after which a worker lets other work have the processor. */
+#define ABUSE_LANE_QUANTUM	(256 << 10)
 
-/* So many jobs at most are over before they are ended. */
+/* The largest number of jobs that are done but not ended. */
 #define ABUSE_LANE_BATCH	16
 
-/* A worker that has not begun this long after it was called is late. */
+/* A called worker that has not begun after this time is late. */
 #define ABUSE_LANE_PATIENCE	(HZ / 10)
 
 struct abuse_worker {
@@ -43,10 +43,10 @@ struct abuse_lane {
 	struct abuse_device *dev;
 	spinlock_t lock;		/* I/O may end in an interrupt */
 	struct abuse_jobs todo;
-	struct abuse_jobs over;
-	unsigned int nr_over;
+	struct abuse_jobs done;
+	unsigned int nr_done;
 	struct list_head idle;
-	bool is_called;			/* a worker is on its way */
+	bool is_called;			/* a worker is queued and has not begun */
 	unsigned long called_at;	/* jiffies */
 	struct abuse_worker workers[ABUSE_LANE_WORKERS];
 };
@@ -63,8 +63,8 @@ struct abuse_lanes {
 };
 
 /*
- * Looks for workers that are late, once in a while. The work that does so is not pending
- * any more when it takes the lanes' locks: it sees who was called, or is queued again.
+ * Queues the search for late workers. The caller has set is_called before, under the lock
+ * of the lane. If the work is still pending here, it begins later and sees is_called.
  */
 static void abuse_lanes_watch(struct abuse_lanes *lanes)
 {
@@ -73,13 +73,13 @@ static void abuse_lanes_watch(struct abuse_lanes *lanes)
 				   ABUSE_LANE_PATIENCE);
 }
 
-/* Whenever something is left there is a worker on its way, or none idle. */
-static void call_worker(struct abuse_lane *lane)
+/* While jobs are left, a worker is called, or all of them are busy. */
+static void abuse_lane_call_worker(struct abuse_lane *lane)
 {
 	struct abuse_worker *worker;
 
 	lockdep_assert_held(&lane->lock);
-	if (lane->is_called || (!lane->todo.first && !lane->over.first))
+	if (lane->is_called || (!lane->todo.first && !lane->done.first))
 		return;
 	worker = list_first_entry_or_null(&lane->idle, struct abuse_worker,
 					  node);
@@ -92,7 +92,7 @@ static void call_worker(struct abuse_lane *lane)
 	abuse_lanes_watch(lane->dev->lanes);
 }
 
-static struct abuse_job *next_job(struct abuse_lane *lane)
+static struct abuse_job *abuse_lane_next_job(struct abuse_lane *lane)
 {
 	struct abuse_job *job = lane->todo.first;
 
@@ -102,43 +102,43 @@ static struct abuse_job *next_job(struct abuse_lane *lane)
 	return job;
 }
 
-static void end_over(struct abuse_lane *lane)
+static void abuse_lane_end_done(struct abuse_lane *lane)
 {
-	struct abuse_jobs over = lane->over;
+	struct abuse_jobs done = lane->done;
 
 	lockdep_assert_held(&lane->lock);
-	if (!over.first)
+	if (!done.first)
 		return;
-	lane->over.first = NULL;
-	lane->nr_over = 0;
+	lane->done.first = NULL;
+	lane->nr_done = 0;
 	spin_unlock_irq(&lane->lock);
-	abuse_redirect_end(lane->dev, &over);
+	abuse_redirect_end(lane->dev, &done);
 	spin_lock_irq(&lane->lock);
 }
 
-/* Of how many bytes it is. */
-static size_t do_job(struct abuse_lane *lane, struct abuse_job *job)
+/* Returns the number of bytes of the request. */
+static size_t abuse_lane_run_job(struct abuse_lane *lane, struct abuse_job *job)
 {
 	size_t bytes;
-	bool is_over;
+	bool is_done;
 
-	/* For the case that this one sleeps. */
-	call_worker(lane);
-	/* It is the last: nobody else would end these. */
+	/* In case this one sleeps. */
+	abuse_lane_call_worker(lane);
+	/* No other worker is left to end these if this one sleeps. */
 	if (!lane->is_called)
-		end_over(lane);
+		abuse_lane_end_done(lane);
 	spin_unlock_irq(&lane->lock);
-	is_over = abuse_redirect_do(job, &bytes);
+	is_done = abuse_redirect_do(job, &bytes);
 	spin_lock_irq(&lane->lock);
-	if (is_over) {
-		abuse_job_append(&lane->over, job);
-		if (++lane->nr_over == ABUSE_LANE_BATCH)
-			end_over(lane);
+	if (is_done) {
+		abuse_job_append(&lane->done, job);
+		if (++lane->nr_done == ABUSE_LANE_BATCH)
+			abuse_lane_end_done(lane);
 	}
 	return bytes;
 }
 
-static void lane_work(struct work_struct *work)
+static void abuse_lane_work(struct work_struct *work)
 {
 	struct abuse_worker *worker = container_of(work, struct abuse_worker,
 						   work);
@@ -148,13 +148,13 @@ static void lane_work(struct work_struct *work)
 
 	spin_lock_irq(&lane->lock);
 	lane->is_called = false;
-	/* Whoever did these sleeps. */
-	end_over(lane);
-	while (bytes < ABUSE_LANE_STINT && (job = next_job(lane)))
-		bytes += do_job(lane, job);
-	end_over(lane);
+	/* The worker that did these sleeps now. */
+	abuse_lane_end_done(lane);
+	while (bytes < ABUSE_LANE_QUANTUM && (job = abuse_lane_next_job(lane)))
+		bytes += abuse_lane_run_job(lane, job);
+	abuse_lane_end_done(lane);
 	list_add(&worker->node, &lane->idle);
-	call_worker(lane);
+	abuse_lane_call_worker(lane);
 	spin_unlock_irq(&lane->lock);
 }
 
@@ -189,21 +189,21 @@ static void abuse_lanes_watch_work(struct work_struct *work)
 		abuse_lanes_watch(lanes);
 }
 
-/* What the late worker would do, until it comes. */
+/* Does what the late worker would do, until that worker begins. */
 static void abuse_lane_relieve(struct abuse_lane *lane)
 {
 	struct abuse_job *job;
 
 	spin_lock_irq(&lane->lock);
 	while (abuse_lane_is_late(lane)) {
-		end_over(lane);
-		job = next_job(lane);
+		abuse_lane_end_done(lane);
+		job = abuse_lane_next_job(lane);
 		if (!job)
 			break;
-		do_job(lane, job);
+		abuse_lane_run_job(lane, job);
 	}
-	/* It does not come for these alone. */
-	end_over(lane);
+	/* Nothing calls a worker for these alone. */
+	abuse_lane_end_done(lane);
 	spin_unlock_irq(&lane->lock);
 }
 
@@ -225,15 +225,15 @@ static int abuse_lanes_reserve(void *data)
 
 /* ---- entry ---------------------------------------------------------------------- */
 
-static struct abuse_lane *lane_at_home(const struct abuse_device *dev)
+static struct abuse_lane *abuse_lane_at_home(const struct abuse_device *dev)
 {
 	return &dev->lanes->lane[abuse_queue_at_home(dev) - dev->queues];
 }
 
-/* All of a call at once, in their order. */
+/* Appends all jobs of a call, in their order. */
 void abuse_lane_append(struct abuse_device *dev, const struct abuse_jobs *jobs)
 {
-	struct abuse_lane *lane = lane_at_home(dev);
+	struct abuse_lane *lane = abuse_lane_at_home(dev);
 	unsigned long flags;
 
 	spin_lock_irqsave(&lane->lock, flags);
@@ -242,14 +242,14 @@ void abuse_lane_append(struct abuse_device *dev, const struct abuse_jobs *jobs)
 	else
 		lane->todo.first = jobs->first;
 	lane->todo.last = jobs->last;
-	call_worker(lane);
+	abuse_lane_call_worker(lane);
 	spin_unlock_irqrestore(&lane->lock, flags);
 }
 
-/* Before all others: it was begun. In any context. */
+/* Puts a job that was begun before all others. In any context. */
 void abuse_lane_resume(struct abuse_device *dev, struct abuse_job *job)
 {
-	struct abuse_lane *lane = lane_at_home(dev);
+	struct abuse_lane *lane = abuse_lane_at_home(dev);
 	unsigned long flags;
 
 	spin_lock_irqsave(&lane->lock, flags);
@@ -257,11 +257,11 @@ void abuse_lane_resume(struct abuse_device *dev, struct abuse_job *job)
 	if (!job->next)
 		lane->todo.last = job;
 	lane->todo.first = job;
-	call_worker(lane);
+	abuse_lane_call_worker(lane);
 	spin_unlock_irqrestore(&lane->lock, flags);
 }
 
-static void lane_init(struct abuse_lane *lane, struct abuse_device *dev)
+static void abuse_lane_init(struct abuse_lane *lane, struct abuse_device *dev)
 {
 	struct abuse_worker *worker;
 
@@ -271,12 +271,12 @@ static void lane_init(struct abuse_lane *lane, struct abuse_device *dev)
 	for (worker = lane->workers;
 	     worker < lane->workers + ABUSE_LANE_WORKERS; worker++) {
 		worker->lane = lane;
-		INIT_WORK(&worker->work, lane_work);
+		INIT_WORK(&worker->work, abuse_lane_work);
 		list_add_tail(&worker->node, &lane->idle);
 	}
 }
 
-/* Not a request: on the workers, beside the lanes. */
+/* Runs other work of the device on the workqueue of its lanes. */
 void abuse_lanes_queue_work(struct abuse_device *dev, struct work_struct *work)
 {
 	queue_work(dev->lanes->wq, work);
@@ -303,8 +303,8 @@ static int abuse_lanes_start_threads(struct abuse_lanes *lanes)
 }
 
 /*
- * Workers of the device's own: a file may lie on another of our disks, which must not
- * wait for workers that wait for it.
+ * Each device has workers of its own: its files may lie on another disk of this driver,
+ * whose requests must not wait for workers that wait for that disk.
  */
 int abuse_lanes_start(struct abuse_device *dev)
 {
@@ -320,7 +320,7 @@ int abuse_lanes_start(struct abuse_device *dev)
 	init_waitqueue_head(&lanes->reserve_wait);
 	INIT_DELAYED_WORK(&lanes->watch_work, abuse_lanes_watch_work);
 	for (i = 0; i < dev->hw_queues; i++)
-		lane_init(&lanes->lane[i], dev);
+		abuse_lane_init(&lanes->lane[i], dev);
 	err = abuse_lanes_start_threads(lanes);
 	if (err) {
 		kvfree(lanes);
@@ -330,7 +330,7 @@ int abuse_lanes_start(struct abuse_device *dev)
 	return 0;
 }
 
-/* There are no jobs any more, nor will be; who did the last one may still be here. */
+/* All jobs have ended and no more come. The worker of the last one may still return. */
 void abuse_lanes_stop(struct abuse_device *dev)
 {
 	struct abuse_lanes *lanes = dev->lanes;

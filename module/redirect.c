@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A request that its server redirected: the kernel does it on a file, with the
- * request's own pages, and ends it with the file's result. complete.c enters with
- * a claimed request; from then on it is the file's alone. Workers (lanes.c) do the
- * I/O, bio by bio, so that nothing is allocated.
+ * Redirected requests: the kernel does the I/O on a registered file, with the request's
+ * own pages, and ends the request with the result. complete.c enters with a claimed
+ * request; from then on only the end of the I/O ends it. Workers (lanes.c) do the I/O, one
+ * bio at a time, so that nothing has to be allocated.
  */
 #include <linux/cred.h>
 #include <linux/falloc.h>
@@ -23,62 +23,67 @@ struct abuse_redirect {
 	struct kiocb iocb;
 	struct iov_iter iter;
 	struct abuse_target *target;
-	struct bio *bio;	/* whose bytes are being moved */
-	size_t done;		/* of them */
-	loff_t pos;		/* in the file, of what is next */
-	ssize_t result;		/* of I/O that ended later */
-	atomic_t nr_users;	/* of iocb: who started the I/O, and its end */
+	struct bio *bio;	/* in progress */
+	size_t done;		/* bytes of bio that were transferred */
+	loff_t pos;		/* in the file, of the next byte */
+	ssize_t result;		/* of asynchronous I/O; at the end, of the request */
+	atomic_t nr_users;	/* of iocb: the submitter and the completion */
 	bool under_way;		/* I/O was started */
-	bool refused;		/* direct I/O; go on without */
+	bool refused;		/* the file refused direct I/O: use the page cache */
 };
 
-static struct abuse_slot *slot_of(const struct abuse_redirect *r)
+static struct abuse_slot *abuse_redirect_slot(const struct abuse_redirect *r)
 {
 	struct abuse_device *dev = r->target->dev;
 
 	return &dev->slots[r - dev->redirects];
 }
 
-/* ---- whose I/O it is ----------------------------------------------------------- */
+/* ---- credentials and cgroup of the I/O ---------------------------------------- */
 
-/* What a worker takes on for the time of one request. */
-struct guise {
+/* What a worker had before it assumed those of one request. */
+struct abuse_io_context {
 	const struct cred *cred;
 	unsigned int flags;
 	struct abuse_cgroup cgroup;
 };
 
-/* Writing to a file must not wait until pages of this very disk are clean. */
-static void put_on(struct guise *guise, const struct abuse_redirect *r)
+/*
+ * Dirty pages of this disk need these writes to become clean: the writes must not be
+ * throttled until they are.
+ */
+static void abuse_io_context_enter(struct abuse_io_context *context,
+				   const struct abuse_redirect *r)
 {
-	*guise = (struct guise) {
+	*context = (struct abuse_io_context) {
 		.cred = override_creds(r->target->cred),
 		.flags = current->flags,
 	};
 	current->flags |= ABUSE_WORKER_FLAGS;
-	abuse_cgroup_join(&guise->cgroup, slot_of(r)->rq->bio);
+	abuse_cgroup_join(&context->cgroup, abuse_redirect_slot(r)->rq->bio);
 }
 
-static void take_off(struct guise *guise)
+static void abuse_io_context_leave(struct abuse_io_context *context)
 {
-	abuse_cgroup_leave(&guise->cgroup);
-	current_restore_flags(guise->flags, ABUSE_WORKER_FLAGS);
-	revert_creds(guise->cred);
+	abuse_cgroup_leave(&context->cgroup);
+	current_restore_flags(context->flags, ABUSE_WORKER_FLAGS);
+	revert_creds(context->cred);
 }
 
 /* ---- READ and WRITE ------------------------------------------------------------- */
 
 /*
- * File systems look at the iocb and its file until they return, even if the I/O has
- * ended by then: the last of the two goes on, or a worker in its place.
+ * A file system may use the iocb and its file until it returns from the submission, even
+ * if the I/O has completed before that. So the later one of submission and completion
+ * continues the request. True: the caller is the later one.
  */
-static bool is_last_user(struct abuse_redirect *r)
+static bool abuse_redirect_drop_user(struct abuse_redirect *r)
 {
 	return atomic_dec_and_test(&r->nr_users);
 }
 
-/* Of asynchronous I/O, in any context. */
-static ABUSE_KI_COMPLETE(io_ended, iocb, ret)
+/* Completion of asynchronous I/O, in any context. */
+static ABUSE_KI_COMPLETE(abuse_redirect_io_done, iocb, ret)
 {
 	struct abuse_redirect *r = container_of(iocb, struct abuse_redirect,
 						iocb);
@@ -86,12 +91,12 @@ static ABUSE_KI_COMPLETE(io_ended, iocb, ret)
 	if (iocb->ki_flags & IOCB_WRITE)
 		abuse_iocb_end_write(iocb);
 	r->result = ret;
-	if (is_last_user(r))
+	if (abuse_redirect_drop_user(r))
 		abuse_lane_resume(r->target->dev, &r->job);
 }
 
-/* What is left of the bio. */
-static void aim(struct abuse_redirect *r, bool write)
+/* Points the iterator at the bytes of the bio that are left. */
+static void abuse_redirect_set_iter(struct abuse_redirect *r, bool write)
 {
 	struct bio *bio = r->bio;
 	const struct bio_vec *first = __bvec_iter_bvec(bio->bi_io_vec,
@@ -104,47 +109,50 @@ static void aim(struct abuse_redirect *r, bool write)
 		n++;
 	iov_iter_bvec(&r->iter, write ? WRITE : READ, first, n,
 		      bio->bi_iter.bi_size);
-	/* Where in the first one: kernels have different names for it. */
+	/* The offset in the first one. How the kernel names that differs by version. */
 	r->iter.iov_offset = mp_bvec_iter_offset(bio->bi_io_vec, bio->bi_iter) -
 			     first->bv_offset;
 	if (r->done)
 		iov_iter_advance(&r->iter, r->done);
 }
 
-static bool is_aligned_for_direct(const struct abuse_redirect *r)
+static bool abuse_redirect_is_aligned(const struct abuse_redirect *r)
 {
 	return !((r->pos | iov_iter_alignment(&r->iter)) &
 		 r->target->block_mask);
 }
 
-static int iocb_flags_of(const struct abuse_redirect *r,
+static int abuse_redirect_iocb_flags(const struct abuse_redirect *r,
 			 const struct request *rq)
 {
-	/* Registered without, but that may be changed. */
+	/* The file was registered without O_APPEND, but fcntl(2) can set it. */
 	int flags = iocb_flags(r->target->file) & ~IOCB_APPEND;
 
-	if ((flags & IOCB_DIRECT) && (r->refused || !is_aligned_for_direct(r)))
+	if ((flags & IOCB_DIRECT) && (r->refused || !abuse_redirect_is_aligned(r)))
 		flags &= ~IOCB_DIRECT;
 	if (rq->cmd_flags & REQ_FUA)
 		flags |= IOCB_DSYNC;
 	return flags;
 }
 
-/* Bytes moved, an error, or -EIOCBQUEUED: then r is io_ended()'s. */
-static ssize_t start_io(struct abuse_redirect *r)
+/*
+ * Returns the number of bytes transferred, an error, or -EIOCBQUEUED: then
+ * abuse_redirect_io_done() is called.
+ */
+static ssize_t abuse_redirect_start_io(struct abuse_redirect *r)
 {
-	const struct request *rq = slot_of(r)->rq;
+	const struct request *rq = abuse_redirect_slot(r)->rq;
 	bool write = req_op(rq) == REQ_OP_WRITE;
 	struct file *file = r->target->file;
 
-	aim(r, write);
+	abuse_redirect_set_iter(r, write);
 	r->under_way = true;
 	atomic_set(&r->nr_users, 2);
 	r->iocb = (struct kiocb) {
 		.ki_filp	= file,
 		.ki_pos		= r->pos,
-		.ki_complete	= io_ended,
-		.ki_flags	= iocb_flags_of(r, rq),
+		.ki_complete	= abuse_redirect_io_done,
+		.ki_flags	= abuse_redirect_iocb_flags(r, rq),
 		.ki_ioprio	= req_get_ioprio((struct request *)rq),
 	};
 	if (!write)
@@ -153,8 +161,8 @@ static ssize_t start_io(struct abuse_redirect *r)
 	return abuse_iocb_write(file, &r->iocb, &r->iter);
 }
 
-/* After a piece: 1 = there is more to do, 0 = all is done, or an error. */
-static int go_on(struct abuse_redirect *r, ssize_t ret)
+/* After one I/O: 1 if more is left to do, 0 if the request is done, or an error. */
+static int abuse_redirect_advance(struct abuse_redirect *r, ssize_t ret)
 {
 	if (ret == -EINVAL && (r->iocb.ki_flags & IOCB_DIRECT)) {
 		r->refused = true;
@@ -163,7 +171,7 @@ static int go_on(struct abuse_redirect *r, ssize_t ret)
 	if (ret < 0)
 		return ret;
 	if (!ret)
-		return -EIO;	/* the file ends here */
+		return -EIO;	/* end of file */
 	r->done += ret;
 	r->pos += ret;
 	if (r->done == r->bio->bi_iter.bi_size) {
@@ -173,30 +181,31 @@ static int go_on(struct abuse_redirect *r, ssize_t ret)
 	return r->bio ? 1 : 0;
 }
 
-/* -EIOCBQUEUED: it goes on when a piece of I/O has ended. */
-static int move_bytes(struct abuse_redirect *r)
+/* -EIOCBQUEUED: the request continues when asynchronous I/O has completed. */
+static int abuse_redirect_transfer(struct abuse_redirect *r)
 {
-	ssize_t ret = r->under_way ? r->result : start_io(r);
+	ssize_t ret = r->under_way ? r->result : abuse_redirect_start_io(r);
 	int err;
 
 	while (ret != -EIOCBQUEUED) {
-		err = go_on(r, ret);
+		err = abuse_redirect_advance(r, ret);
 		if (err <= 0)
 			return err;
-		ret = start_io(r);
+		ret = abuse_redirect_start_io(r);
 	}
 	return -EIOCBQUEUED;
 }
 
 /* ---- FLUSH, DISCARD, WRITE_ZEROES --------------------------------------------------- */
 
-static int flush(struct file *file)
+static int abuse_file_sync(struct file *file)
 {
 	return vfs_fsync_range(file, 0, LLONG_MAX, 1);
 }
 
-/* A hole reads as zeroes only where the file goes on: it must not end before. */
-static int zero_mode(struct file *file, const struct request *rq, loff_t end)
+/* A hole does not extend the file. If the file ends before, zeroes must be allocated. */
+static int abuse_zero_mode(struct file *file, const struct request *rq,
+			   loff_t end)
 {
 	if ((rq->cmd_flags & REQ_NOUNMAP) ||
 	    end > i_size_read(file->f_mapping->host))
@@ -204,47 +213,47 @@ static int zero_mode(struct file *file, const struct request *rq, loff_t end)
 	return FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 }
 
-static int shape(struct file *file, const struct request *rq, loff_t pos)
+static int abuse_file_fallocate(struct file *file, const struct request *rq,
+				loff_t pos)
 {
 	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 	int err;
 
 	if (req_op(rq) == REQ_OP_WRITE_ZEROES)
-		mode = zero_mode(file, rq, pos + blk_rq_bytes(rq));
+		mode = abuse_zero_mode(file, rq, pos + blk_rq_bytes(rq));
 	err = vfs_fallocate(file, mode, pos, blk_rq_bytes(rq));
 	if (!err && (rq->cmd_flags & REQ_FUA))
-		err = flush(file);
-	/* The block layer does without. */
+		err = abuse_file_sync(file);
+	/* On EOPNOTSUPP the block layer stops sending such requests. */
 	return err == -EINVAL ? -EOPNOTSUPP : err;
 }
 
-static int perform(struct abuse_redirect *r)
+static int abuse_redirect_perform(struct abuse_redirect *r)
 {
-	const struct request *rq = slot_of(r)->rq;
+	const struct request *rq = abuse_redirect_slot(r)->rq;
 
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
 	case REQ_OP_WRITE:
-		return move_bytes(r);
+		return abuse_redirect_transfer(r);
 	case REQ_OP_FLUSH:
-		return flush(r->target->file);
+		return abuse_file_sync(r->target->file);
 	default:
-		return shape(r->target->file, rq, r->pos);
+		return abuse_file_fallocate(r->target->file, rq, r->pos);
 	}
 }
 
 /* ---- write-back that failed ------------------------------------------------------- */
 
 /*
- * What a request asks to be durable is so only if all that the set-up gave to files
- * before is, too. The kernel tells each open file once of write-back that failed: whether
- * it did since the set-up began to use the file is asked of the file's pages, which tell
- * it as often as asked, whoever else was told. From then on no FLUSH and no write with
- * FUA succeeds, until the device is set up anew.
+ * After write-back has failed once, no FLUSH and no write with FUA succeeds until the
+ * device is configured again: bytes that the submitter believes to be written are lost.
  *
- * Of write-back that failed below the pages, in the cache of a disk say, only the call's
- * own error tells. A write with FUA has other errors as well, like ENOSPC, that tell
- * nothing of what was written before.
+ * The kernel reports failed write-back to each open file once, to whichever fsync comes
+ * first. The error sequence of the file's pages tells every time whether write-back has
+ * failed since this configuration began to use the file. It does not know of a disk that
+ * failed to flush its own cache; only the error of the call itself reports that. Other
+ * errors of a write with FUA, such as ENOSPC, concern that write alone.
  */
 static int abuse_redirect_synced(struct abuse_redirect *r,
 				 const struct request *rq, int err)
@@ -262,7 +271,7 @@ static int abuse_redirect_synced(struct abuse_redirect *r,
 	return err;
 }
 
-/* The first request of a set-up for that file: errors of before are not the set-up's. */
+/* Before the first request of a configuration to that file: earlier errors do not count. */
 static void abuse_target_begin(struct abuse_target *target)
 {
 	struct abuse_device *dev = target->dev;
@@ -277,46 +286,51 @@ static void abuse_target_begin(struct abuse_target *target)
 
 /* ---- beginning and end ------------------------------------------------------------ */
 
-/* Begins what waited in a lane, or goes on. False: it is io_ended()'s. */
+/*
+ * Begins or continues a request. True: the I/O has ended. False: it continues when
+ * abuse_redirect_io_done() has been called.
+ */
 bool abuse_redirect_do(struct abuse_job *job, size_t *bytes)
 {
 	struct abuse_redirect *r = container_of(job, struct abuse_redirect,
 						job);
-	struct guise guise;
+	struct abuse_io_context context;
 	int err;
 
-	*bytes = blk_rq_bytes(slot_of(r)->rq);
+	*bytes = blk_rq_bytes(abuse_redirect_slot(r)->rq);
 	do {
-		put_on(&guise, r);
-		err = perform(r);
-		take_off(&guise);
-		if (err == -EIOCBQUEUED && !is_last_user(r))
+		abuse_io_context_enter(&context, r);
+		err = abuse_redirect_perform(r);
+		abuse_io_context_leave(&context);
+		if (err == -EIOCBQUEUED && !abuse_redirect_drop_user(r))
 			return false;
 	} while (err == -EIOCBQUEUED);
-	r->result = abuse_redirect_synced(r, slot_of(r)->rq, err);
+	r->result = abuse_redirect_synced(r, abuse_redirect_slot(r)->rq, err);
 	return true;
 }
 
-static u32 error_of(const struct abuse_redirect *r, const struct request *rq)
+static u32 abuse_redirect_error(const struct abuse_redirect *r,
+				const struct request *rq)
 {
 	u32 error = -r->result;
 
 	return abuse_result_check(abuse_rq_op(rq), error) ? EIO : error;
 }
 
-/* Slot and r are the next one's at once. */
-static void end_one(struct abuse_redirect *r, struct abuse_tally *tally)
+/* Once the request has ended another one may use slot and r at any moment. */
+static void abuse_redirect_end_one(struct abuse_redirect *r,
+				   struct abuse_tally *tally)
 {
-	struct abuse_slot *slot = slot_of(r);
+	struct abuse_slot *slot = abuse_redirect_slot(r);
 	struct abuse_target *target = r->target;
-	u32 error = error_of(r, slot->rq);
+	u32 error = abuse_redirect_error(r, slot->rq);
 
 	trace_abuse_answered(target->dev, slot, error);
 	abuse_end_redirected(slot, tally, error);
 	abuse_target_put(target);
 }
 
-/* What abuse_redirect_do() has done. The device outlives its workers. */
+/* Ends requests whose I/O has ended. The device outlives its workers. */
 void abuse_redirect_end(struct abuse_device *dev, const struct abuse_jobs *jobs)
 {
 	struct abuse_job *job, *next;
@@ -324,16 +338,20 @@ void abuse_redirect_end(struct abuse_device *dev, const struct abuse_jobs *jobs)
 
 	for (job = jobs->first; job; job = next) {
 		next = job->next;
-		end_one(container_of(job, struct abuse_redirect, job), &tally);
+		abuse_redirect_end_one(container_of(job, struct abuse_redirect,
+						    job), &tally);
 	}
 	abuse_settle(dev, &tally);
-	/* The moves were barriers: who waits sees them, or is seen here. */
+	/* Ending a request was a full barrier: a waiter sees the state, or is seen here. */
 	if (waitqueue_active(&dev->doomed_wait))
 		wake_up(&dev->doomed_wait);
 }
 
-/* May this be done to that file? The server's limit of file sizes counts as well. */
-static bool is_allowed(const struct abuse_target *target,
+/*
+ * Whether the file may serve that request: its mode, the largest offset of its file
+ * system, and RLIMIT_FSIZE of the server.
+ */
+static bool abuse_target_allows(const struct abuse_target *target,
 		       const struct request *rq, u64 pos)
 {
 	u64 end = pos + blk_rq_bytes(rq);
@@ -351,9 +369,10 @@ static bool is_allowed(const struct abuse_target *target,
 	       end <= rlimit(RLIMIT_FSIZE);
 }
 
-/* Most replies of a call name the same file: it is looked up once. NULL: there is none. */
-static struct abuse_target *target_of(struct abuse_server *srv, u32 file,
-				      struct abuse_tally *tally)
+/* Most replies of a call name the same file: remember it. NULL: not registered. */
+static struct abuse_target *abuse_tally_target(struct abuse_server *srv,
+					       u32 file,
+					       struct abuse_tally *tally)
 {
 	if (!tally->target || tally->file != file) {
 		if (tally->target)
@@ -365,20 +384,21 @@ static struct abuse_target *target_of(struct abuse_server *srv, u32 file,
 }
 
 /*
- * Gives a request that is claimed to the registered file that the reply names. 0: it is
- * the file's now, and begun when the tally is settled. -EINVAL: no such file, or not for
- * this; it is still claimed. -ESTALE: it was doomed, and is ended.
+ * Redirects a claimed request to the registered file that the reply names. 0: redirected;
+ * the I/O begins when the tally is settled. -EINVAL: no such file, or the file may not
+ * serve this request, which is still claimed. -ESTALE: the request was to be failed
+ * meanwhile, and has ended.
  */
 int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 		   const struct abuse_reply *reply, struct abuse_tally *tally)
 {
 	struct abuse_device *dev = srv->dev;
-	struct abuse_target *target = target_of(srv, reply->file, tally);
+	struct abuse_target *target = abuse_tally_target(srv, reply->file, tally);
 	struct abuse_redirect *r;
 
-	if (!target || !is_allowed(target, slot->rq, reply->address))
+	if (!target || !abuse_target_allows(target, slot->rq, reply->address))
 		return -EINVAL;
-	/* While the request is claimed the set-up does not end. */
+	/* The configuration cannot end while one of its requests is claimed. */
 	if (unlikely(READ_ONCE(target->epoch) != READ_ONCE(dev->epoch)))
 		abuse_target_begin(target);
 	if (!abuse_slot_try(slot, reply->id, ABUSE_CLAIMED_HELD,
@@ -399,7 +419,7 @@ int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 	return 0;
 }
 
-/* A hint; for who has seen to it that no new ones come it is the truth. */
+/* A hint, unless the caller has made sure that no more requests are redirected. */
 bool abuse_any_redirected(const struct abuse_device *dev)
 {
 	u32 i;
@@ -411,7 +431,7 @@ bool abuse_any_redirected(const struct abuse_device *dev)
 	return false;
 }
 
-/* Before the first file. */
+/* Called before the first file of a device is registered. */
 int abuse_redirect_start(struct abuse_device *dev)
 {
 	struct abuse_redirect *redirects;
@@ -430,15 +450,12 @@ int abuse_redirect_start(struct abuse_device *dev)
 		return err;
 	}
 	INIT_WORK(&dev->close_work, abuse_targets_close);
-	/* Pairs with whoever finds a file, and with abuse_any_redirected(). */
+	/* A registered file and abuse_any_redirected() see the array complete. */
 	smp_store_release(&dev->redirects, redirects);
 	return 0;
 }
 
-/*
- * With the last reference to the device: no file is registered, and none is left to be
- * closed.
- */
+/* After the last reference to the device, which every registered or open file holds. */
 void abuse_redirect_stop(struct abuse_device *dev)
 {
 	if (!dev->redirects)
