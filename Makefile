@@ -89,7 +89,7 @@ module:
 
 source	:= $(DESTDIR)$(PREFIX)/src/abuse-$(VERSION)
 
-install: utils				## install all, the module's source too (DESTDIR, PREFIX, LIBDIR, ZSHDIR, FISHDIR)
+install: utils				## install all, the module's source too (DESTDIR, PREFIX, LIBDIR, PYTHONDIR, ZSHDIR, FISHDIR)
 	@$(MAKE) --no-print-directory -C utils install
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man3" man/*.3
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man4" man/*.4

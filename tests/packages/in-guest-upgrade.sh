@@ -60,6 +60,6 @@ mount "$disk" /mnt
 ok "which serves what the old one stored" cmp /mnt/file1 /usr/bin/bash
 umount /mnt
 
-ok "the packages go while a unit serves" apt-get -qqy purge abuse-dkms abuse-utils libabuse0 libabuse-dev
+ok "the packages go while a unit serves" apt-get -qqy purge abuse-dkms abuse-utils libabuse0 libabuse-dev python3-abuse
 fails "the unit is gone" systemctl is-active --quiet abuse@upgrade.service
 kernel_is_content
