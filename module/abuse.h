@@ -4,7 +4,8 @@
  * under the file that defines them. The data path is submit.c (a request
  * arrives and is queued), fetch.c (it is handed out), complete.c (it is
  * answered) or redirect.c (a file answers, through the workers of lanes.c),
- * recover.c (nobody answers it). files.c registers those files and closes them.
+ * recover.c (nobody answers it), expire.c (it waited too long).
+ * files.c registers those files and closes them.
  *
  * Who has a request now
  *
@@ -552,6 +553,10 @@ void abuse_return(struct abuse_server *srv, const struct abuse_request *requests
 void abuse_return_all(struct abuse_server *srv);
 void abuse_fail_all(struct abuse_device *dev);
 void abuse_fail_beyond(struct abuse_device *dev, sector_t end);
+void abuse_fail_older(struct abuse_device *dev, u64 before_ns);
+
+/* ---- expire.c: what waited too long ---------------------------------------- */
+
 void abuse_expire(struct work_struct *work);
 
 /* ---- device.c: life of one device ---------------------------------------- */

@@ -2,7 +2,7 @@
 /*
  * Nobody answers: what a dead server held goes back to the queue, what was reset,
  * removed, cut off or waited too long ends with EIO. Entered by server.c when a
- * descriptor or its process goes, by device.c, and by the time-out work.
+ * descriptor or its process goes, by device.c, and by expire.c.
  */
 #include <linux/list_sort.h>
 
@@ -231,78 +231,10 @@ static bool wants_old(const struct abuse_slot *slot, const struct sweep *sweep)
 	return abuse_queued_ns(slot) <= sweep->before_ns;
 }
 
-/*
- * Since when the oldest request waits for a server; now, if there is none. A hint.
- * What a file has no time-out ends.
- */
-static u64 oldest(const struct abuse_device *dev, u64 now, bool *any)
+/* Queued or held, those that came then or before. */
+void abuse_fail_older(struct abuse_device *dev, u64 before_ns)
 {
-	u64 since = now;
-	u32 i;
+	const struct sweep old = { .wants = wants_old, .before_ns = before_ns };
 
-	*any = false;
-	for (i = 0; i < dev->nr_slots; i++) {
-		switch (abuse_word_state(abuse_slot_word(&dev->slots[i]))) {
-		case ABUSE_FREE:
-		case ABUSE_REDIRECTED:
-			continue;
-		default:
-			*any = true;
-			since = min(since, abuse_queued_ns(&dev->slots[i]));
-		}
-	}
-	return since;
-}
-
-/*
- * A user's device that no server looked after for so long fails as a whole, and at
- * once, until one does: else each round of a sync would wait anew.
- */
-static bool has_lapsed(const struct abuse_device *dev, u64 before_ns)
-{
-	bool any;
-
-	return abuse_device_is_users(dev) &&
-	       READ_ONCE(dev->seen_ns) <= before_ns &&
-	       oldest(dev, U64_MAX, &any) <= before_ns;
-}
-
-/* False: a server looked just now. */
-static bool give_up(struct abuse_device *dev, u64 before_ns)
-{
-	WRITE_ONCE(dev->lapsed, true);
-	smp_mb();
-	if (READ_ONCE(dev->seen_ns) > before_ns) {
-		WRITE_ONCE(dev->lapsed, false);
-		return false;
-	}
-	abuse_queues_settle(dev);
-	return true;
-}
-
-/* Ends what waited longer than the time-out, and comes back for the next. */
-void abuse_expire(struct work_struct *work)
-{
-	struct abuse_device *dev = container_of(to_delayed_work(work),
-						struct abuse_device,
-						expire_work);
-	struct sweep old = { .wants = wants_old };
-	u64 now = abuse_tick_ns(), timeout = READ_ONCE(dev->timeout_ns), since;
-	bool any;
-
-	if (!timeout)
-		return;
-	/* What arrived late in a tick is younger than it says. */
-	if (now > timeout + TICK_NSEC) {
-		old.before_ns = now - timeout - TICK_NSEC;
-		if (has_lapsed(dev, old.before_ns) &&
-		    give_up(dev, old.before_ns))
-			old.wants = wants_all;
-		sweep(dev, &old);
-	}
-	since = oldest(dev, now, &any);
-	if (any && READ_ONCE(dev->timeout_ns))
-		queue_delayed_work(abuse_wq, &dev->expire_work,
-				   nsecs_to_jiffies(max(since + timeout, now) -
-						    now) + 1);
+	sweep(dev, &old);
 }

@@ -182,7 +182,7 @@ static void abuse_commit_rqs(struct blk_mq_hw_ctx *hctx)
 	abuse_wake_one(dev, queue_of(dev, hctx));
 }
 
-/* Time-outs are ours (recover.c): by default a request waits for a server. */
+/* Time-outs are ours (expire.c): by default a request waits for a server. */
 static ABUSE_TIMEOUT_FN(abuse_rq_timeout, rq)
 {
 	return BLK_EH_RESET_TIMER;
