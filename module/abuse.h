@@ -4,8 +4,8 @@
  * under the file that defines them. The data path is submit.c (a request
  * arrives and is queued), fetch.c (it is handed out), complete.c (it is
  * answered) or redirect.c (a file answers, through the workers of lanes.c),
- * recover.c (nobody answers it), expire.c (it waited too long).
- * files.c registers those files and closes them.
+ * recover.c (nobody answers it), expire.c (the driver waits no longer). Who serves is
+ * serving.c's. files.c registers those files and closes them.
  *
  * Who has a request now
  *
@@ -52,6 +52,12 @@
  *	up	I/O is queued for servers	RESET -> empty
  *	dying	opens fail, ids are gone	freed at the last reference
  *
+ * Patience of a device that is up (expire.c)
+ *
+ *	waits	  requests wait for a server	first expiry -> fails
+ *	fails	  and all I/O ends with EIO	its time is over -> revives
+ *	revives	  likewise			a server asks -> waits
+ *
  * Locks, outermost first
  *
  *  1. abuse_index_lock (index.c, mutex): the numbers, names and owners of all
@@ -61,8 +67,9 @@
  *  3. the block layer's open lock of the disk, taken by RESET, set-up and the scan
  *     work, never while the queue may hold unanswered requests that block it.
  *     Our open and release run under it and take only:
- *  4. dev->lock (spinlock, process context): state, epoch, seal, openers, and what
- *     GET_BIO handed to whom. The path of a request reads these without it.
+ *  4. dev->lock (spinlock, process context): state, epoch, seal, openers, patience,
+ *     the list of servers, and what GET_BIO handed to whom. The path of a request
+ *     reads these without it.
  *  5. queue->lock (spinlock, process context): pending, backlog, and every move of
  *     one of its slots from and to pending. One at a time. nr_counted and nr_backlog
  *     are atomic, and ordered as limit.c says.
@@ -72,7 +79,7 @@
  * Taken with none of these, and none of them within: stack_lock (files.c, mutex), which
  * of our disks lies on which.
  *
- * Who changes what the path of a request asks for (state, capacity, lapsed) changes
+ * Who changes what the path of a request asks for (state, capacity, patience) changes
  * it first and takes each queue's lock then: whoever comes later sees it.
  *
  * No lock is held across user memory, and no spinlock across the end of a request.
@@ -154,6 +161,21 @@ struct abuse_stats {
 	u64 served;
 	u64 errors;
 	u64 returned;
+	u64 refused;			/* answered with an error; of errors */
+	u64 bytes;			/* read and written, of what was answered */
+};
+
+enum abuse_patience {
+	ABUSE_WAITS,
+	ABUSE_FAILS,
+	ABUSE_REVIVES,
+};
+
+/* What a user's device had answered when a period of the floor began. */
+struct abuse_window {
+	u64 since_ns;			/* 0 = there is none */
+	u64 requests;
+	u64 bytes;
 };
 
 struct abuse_device {
@@ -173,7 +195,8 @@ struct abuse_device {
 	u32 state;			/* ABUSE_S_*; lockless reads are hints */
 	bool sealed;
 	bool ready;			/* a server has waited since set-up */
-	bool lapsed;			/* a user's; no server within the time-out */
+	bool is_watched;		/* the expire work is due, or has nothing to do */
+	u32 patience;			/* ABUSE_WAITS .. */
 	u64 epoch;			/* counts set-ups */
 	kuid_t seal_uid;
 	bool read_only;			/* as set up; control, read by each request */
@@ -184,7 +207,14 @@ struct abuse_device {
 	bool is_emptying;		/* control */
 	bool has_leftovers;		/* partitions that were open at RESET */
 	struct task_struct *scanner;	/* its own open does not count */
-	u64 timeout_ns;			/* 0 = never */
+	s64 timeout;			/* as in params; what it means is expire.c's */
+	struct list_head servers;	/* who serves this set-up */
+	unsigned int nr_servers;
+	u64 unserved_ns;		/* when the last of them went */
+	u64 claimed_ns;			/* when a claim was last seen or began */
+	u64 failed_ns;			/* patience became fails; the work's */
+	bool is_unserved;		/* that is why */
+	struct abuse_window window;	/* the work's */
 	struct abuse_stats past;	/* of former set-ups */
 	u32 get_turn;			/* GET_BIO; which queue is next */
 
@@ -215,7 +245,8 @@ struct abuse_device {
 	struct device *node;		/* of /dev/abctlN; the disk's parent */
 
 	/* Servers and submitters write these: off the lines that each request reads. */
-	u64 seen_ns ____cacheline_aligned_in_smp; /* when a server last fetched; with time-out */
+	u64 arrival_tick ____cacheline_aligned_in_smp; /* of a user's device; the last */
+	u64 busy_since;			/* tick; something was unanswered ever since */
 	atomic_t nr_counted ____cacheline_aligned_in_smp; /* unanswered, within the limit */
 	atomic_t nr_backlog;
 	u32 limit_turn;			/* queue whose backlog comes next; a hint */
@@ -230,6 +261,10 @@ struct abuse_server {
 	u64 epoch;			/* which set-up it serves; 0 = any; dev->lock */
 	u64 *handed;			/* [slot] = id GET_BIO gave us; dev->lock */
 	struct xarray targets;		/* registered files */
+
+	struct mm_struct *asker;	/* who asked last, and serves; or NULL; dev->lock */
+	struct pid *pid;		/* its */
+	struct list_head serving;	/* of dev->servers, with asker */
 
 	struct mutex bind_lock;		/* binding only */
 	struct mm_struct *mm;		/* of the first exchange; set once */
@@ -445,6 +480,7 @@ struct abuse_tally {
 	unsigned int served;
 	unsigned int failed;
 	unsigned int counted;	/* of these, within the queue limit */
+	u64 bytes;		/* of these, read and written */
 	unsigned int nr_batch;
 	int cpu;		/* where all of the batch were submitted, or -1 */
 	struct io_comp_batch batch;	/* no slot names these any more */
@@ -555,9 +591,42 @@ void abuse_fail_all(struct abuse_device *dev);
 void abuse_fail_beyond(struct abuse_device *dev, sector_t end);
 void abuse_fail_older(struct abuse_device *dev, u64 before_ns);
 
-/* ---- expire.c: what waited too long ---------------------------------------- */
+/* ---- expire.c: the driver waits no longer ---------------------------------- */
 
 void abuse_expire(struct work_struct *work);
+void abuse_expire_anew(struct abuse_device *dev);
+void abuse_expire_set_up(struct abuse_device *dev);
+void abuse_watch_begin(struct abuse_device *dev);
+void abuse_note_tick(struct abuse_device *dev);
+void abuse_revive(struct abuse_device *dev);
+void abuse_claim_begins(struct abuse_device *dev);
+
+/* After a request was queued, and the barrier of abuse_wake_one(). */
+static inline void abuse_watch(struct abuse_device *dev)
+{
+	if (unlikely(!READ_ONCE(dev->is_watched)))
+		abuse_watch_begin(dev);
+}
+
+/* ---- serving.c: who serves -------------------------------------------------- */
+
+void abuse_server_joins(struct abuse_server *srv, bool bound);
+void abuse_server_leaves(struct abuse_server *srv, const struct mm_struct *gone);
+void abuse_servers_forget(struct abuse_device *dev);
+bool abuse_is_served(struct abuse_device *dev);
+ssize_t abuse_servers_show(struct abuse_device *dev, char *buf);
+
+/*
+ * A server asks for requests, whether it is given some or not; bound: by EXCHANGE,
+ * which is for one set-up alone.
+ */
+static inline void abuse_server_asks(struct abuse_server *srv, bool bound)
+{
+	if (unlikely(READ_ONCE(srv->asker) != current->mm))
+		abuse_server_joins(srv, bound);
+	if (unlikely(READ_ONCE(srv->dev->patience) == ABUSE_REVIVES))
+		abuse_revive(srv->dev);
+}
 
 /* ---- device.c: life of one device ---------------------------------------- */
 
@@ -570,9 +639,13 @@ void abuse_device_stop(struct abuse_device *dev);
 void abuse_device_get(struct abuse_device *dev);
 void abuse_device_put(struct abuse_device *dev);
 int abuse_device_end_all(struct abuse_device *dev);
-void abuse_device_is_seen(struct abuse_device *dev);
 void abuse_device_is_served(struct abuse_server *srv);
-bool abuse_device_is_users(const struct abuse_device *dev);
+
+/* A device by an ordinary user: its content and its answers are not trusted. */
+static inline bool abuse_device_is_users(const struct abuse_device *dev)
+{
+	return !uid_eq(dev->owner, GLOBAL_ROOT_UID);
+}
 
 /* ---- setup.c: set-up, live changes, reset --------------------------------- */
 
@@ -609,6 +682,7 @@ int abuse_index_owner(kuid_t *owner);
 int abuse_index_check_identity(const struct abuse_device *self,
 			       const char *name, const u8 *uuid);
 void abuse_index_remove_all(void);
+void abuse_index_each(void (*fn)(struct abuse_device *dev));
 
 /* ---- server.c, exchange.c, legacy.c, control.c: calls from user space ------- */
 
@@ -651,7 +725,10 @@ extern int abuse_node_major;
 extern unsigned int abuse_minor_shift;
 extern unsigned int abuse_numbers;	/* numbers are below this */
 extern unsigned int abuse_max_part;
-extern unsigned int abuse_user_timeout;	/* seconds */
+extern unsigned int abuse_user_timeout;	/* seconds, as the next */
+extern unsigned int abuse_unserved_timeout;
+extern unsigned int abuse_user_floor;	/* bytes */
+extern unsigned int abuse_user_floor_requests;
 extern unsigned int abuse_user_devices;
 extern unsigned int abuse_user_depth;
 

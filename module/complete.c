@@ -103,8 +103,12 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 		return;
 	end_batch(dev, tally);
 	abuse_count(dev, served, tally->served);
-	if (tally->failed)
+	if (tally->bytes)
+		abuse_count(dev, bytes, tally->bytes);
+	if (tally->failed) {
 		abuse_count(dev, errors, tally->failed);
+		abuse_count(dev, refused, tally->failed);
+	}
 	if (tally->counted)
 		abuse_uncount(dev, tally->counted);
 	memset(tally, 0, sizeof(*tally));
@@ -128,6 +132,8 @@ static __always_inline void end_answered(struct abuse_tally *tally,
 					 const struct leaving *it, u32 error)
 {
 	tally->counted += it->counted;
+	if (req_op(it->rq) <= REQ_OP_WRITE)
+		tally->bytes += blk_rq_bytes(it->rq);
 	if (error)
 		tally->failed++;
 	else

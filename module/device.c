@@ -13,12 +13,6 @@
 
 static void is_served_work(struct work_struct *work);
 
-/* A device by an ordinary user: its content and its answers are not trusted. */
-bool abuse_device_is_users(const struct abuse_device *dev)
-{
-	return !uid_eq(dev->owner, GLOBAL_ROOT_UID);
-}
-
 static void free_memory(struct abuse_device *dev)
 {
 	abuse_queues_free(dev);
@@ -67,6 +61,7 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 	init_waitqueue_head(&dev->poll_wait);
 	INIT_DELAYED_WORK(&dev->expire_work, abuse_expire);
 	INIT_WORK(&dev->ready_work, is_served_work);
+	INIT_LIST_HEAD(&dev->servers);
 	INIT_LIST_HEAD(&dev->stacked);
 	INIT_LIST_HEAD(&dev->walk);
 	return dev;
@@ -271,23 +266,6 @@ static void is_served_work(struct work_struct *work)
 	WRITE_ONCE(dev->scanner, current);
 	abuse_disk_scan(dev->disk);
 	WRITE_ONCE(dev->scanner, NULL);
-}
-
-/*
- * A server looked: a user's device that has one is not given up. Pairs with
- * give_up(): it sees the new time, or we see what it did.
- */
-void abuse_device_is_seen(struct abuse_device *dev)
-{
-	u64 now = READ_ONCE(dev->timeout_ns) ? abuse_tick_ns() : 0;
-
-	/* Once a tick: the writer of the same tick reads lapsed after its barrier. */
-	if (now && READ_ONCE(dev->seen_ns) != now) {
-		WRITE_ONCE(dev->seen_ns, now);
-		smp_mb();
-	}
-	if (unlikely(READ_ONCE(dev->lapsed)))
-		WRITE_ONCE(dev->lapsed, false);
 }
 
 /* A server looks for work: the device is ready, and its partitions are read. */

@@ -58,6 +58,8 @@ static ABUSE_BLK_OPEN(abuse_open, disk, mode)
 	if (!dev)
 		return -ENXIO;
 	err = add_opener(dev, disk);
+	if (!err && (mode & BLK_OPEN_EXCL))
+		abuse_claim_begins(dev);
 	abuse_device_put(dev);
 	return err;
 }

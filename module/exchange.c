@@ -264,8 +264,10 @@ static int give_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
 	}
 	for (;;) {
 		n = give(srv, x, arg, woken);
-		if (n >= 0)
+		if (n >= 0) {
 			abuse_device_is_served(srv);
+			abuse_server_asks(srv, true);
+		}
 		if (n || !x->wait)
 			return n;
 		n = abuse_fetch_wait(srv, x->wait < 0 ? NULL : &deadline, spin);

@@ -1,82 +1,340 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests that waited too long end with EIO. Entered by the work that submit.c
- * arms; recover.c ends the requests.
+ * The driver stops waiting for servers. submit.c enters when a request arrives,
+ * serving.c when a server asks for requests, disk.c when somebody claims the disk;
+ * the rest is done by a work that runs while requests are unanswered. recover.c
+ * ends the requests.
+ *
+ *	patience  requests	leaves by
+ *	waits	  wait		the first request of a user's device that is older than
+ *				the time-out -> fails
+ *				a user's device was busy all through one time-out, and
+ *				completed less than the floor -> fails
+ *				nobody served and nobody claimed the disk for
+ *				unserved_timeout -> fails (is_unserved)
+ *	fails	  end with EIO	all have ended and, unless is_unserved, one more
+ *				time-out has passed -> revives
+ *				is_unserved, and an exclusive open -> waits
+ *	revives	  end with EIO	a server asks for requests -> waits
+ *				is_unserved, and an exclusive open -> waits
+ *
+ * A set-up begins with waits. A time-out that was given for a device of root's or the
+ * group's ends single requests and leaves the patience alone. timeout = -1 switches all
+ * of this off. What was redirected to a file has no time-out.
+ *
+ * Everything goes by the tick. The work looks ABUSE_LOOKS times in a time-out: the end
+ * of a claim, and of a process that serves by GET_BIO, is noticed so much late at
+ * most, and a period of the floor begins so much late.
  */
+#include <linux/math64.h>
+#include <linux/sched/mm.h>
+
 #include "abuse.h"
 
-/*
- * Since when the oldest request waits for a server; now, if there is none. A hint.
- * What a file has no time-out ends.
- */
-static u64 oldest(const struct abuse_device *dev, u64 now, bool *any)
+#define ABUSE_LOOKS	8
+
+/* For one request; 0 = none. */
+static u64 abuse_timeout_ns(const struct abuse_device *dev)
 {
-	u64 since = now;
+	s64 timeout = READ_ONCE(dev->timeout);
+
+	if (timeout)
+		return timeout < 0 ? 0 : timeout;
+	if (!abuse_device_is_users(dev))
+		return 0;
+	return (u64)READ_ONCE(abuse_user_timeout) * NSEC_PER_SEC;
+}
+
+/* For a disk that nobody serves and nobody claims; 0 = none. */
+static u64 abuse_unserved_ns(const struct abuse_device *dev)
+{
+	if (READ_ONCE(dev->timeout) < 0)
+		return 0;
+	return (u64)READ_ONCE(abuse_unserved_timeout) * NSEC_PER_SEC;
+}
+
+/* How often the work looks while something is unanswered; 0 = it need not. */
+static u64 abuse_look_period(const struct abuse_device *dev)
+{
+	u64 period = abuse_timeout_ns(dev);
+	u64 unserved = abuse_unserved_ns(dev) / ABUSE_LOOKS;
+
+	if (abuse_device_is_users(dev))
+		period /= ABUSE_LOOKS;
+	if (unserved && (!period || unserved < period))
+		period = unserved;
+	return period;
+}
+
+static void abuse_look_in(struct abuse_device *dev, u64 ns)
+{
+	mod_delayed_work(abuse_wq, &dev->expire_work, nsecs_to_jiffies(ns) + 1);
+}
+
+/*
+ * A request was queued and no look is due. Pairs with abuse_expire(): after it stopped
+ * watching, either it sees the request or we are here; and with a change of the
+ * time-outs, which is made before abuse_expire_anew().
+ */
+void abuse_watch_begin(struct abuse_device *dev)
+{
+	u64 period;
+
+	smp_store_mb(dev->is_watched, true);
+	period = abuse_look_period(dev);
+	if (period)
+		queue_delayed_work(abuse_wq, &dev->expire_work,
+				   nsecs_to_jiffies(period) + 1);
+}
+
+/* Time-outs changed, or a set-up begins. */
+void abuse_expire_anew(struct abuse_device *dev)
+{
+	spin_lock(&dev->lock);
+	/* Who ends this state cancels the work afterwards. */
+	if (dev->state == ABUSE_S_UP)
+		mod_delayed_work(abuse_wq, &dev->expire_work, 0);
+	spin_unlock(&dev->lock);
+}
+
+/* For come_up(). */
+void abuse_expire_set_up(struct abuse_device *dev)
+{
+	lockdep_assert_held(&dev->lock);
+	WRITE_ONCE(dev->patience, ABUSE_WAITS);
+	dev->unserved_ns = abuse_tick_ns();
+	dev->claimed_ns = 0;
+	dev->window.since_ns = 0;
+}
+
+/* ---- what is unanswered --------------------------------------------------------- */
+
+static bool abuse_slot_waits(const struct abuse_slot *slot)
+{
+	enum abuse_slot_state state = abuse_word_state(abuse_slot_word(slot));
+
+	return state != ABUSE_FREE && state != ABUSE_REDIRECTED;
+}
+
+/* Since when the oldest request waits for a server; U64_MAX: none does. A hint. */
+static u64 abuse_oldest_ns(const struct abuse_device *dev)
+{
+	u64 oldest = U64_MAX;
 	u32 i;
 
-	*any = false;
-	for (i = 0; i < dev->nr_slots; i++) {
-		switch (abuse_word_state(abuse_slot_word(&dev->slots[i]))) {
-		case ABUSE_FREE:
-		case ABUSE_REDIRECTED:
-			continue;
-		default:
-			*any = true;
-			since = min(since, abuse_queued_ns(&dev->slots[i]));
-		}
-	}
-	return since;
+	for (i = 0; i < dev->nr_slots; i++)
+		if (abuse_slot_waits(&dev->slots[i]))
+			oldest = min(oldest, abuse_queued_ns(&dev->slots[i]));
+	return oldest;
 }
 
 /*
- * A user's device that no server looked after for so long fails as a whole, and at
- * once, until one does: else each round of a sync would wait anew.
+ * The first request of a tick is about to be queued on a user's device. If none waits
+ * that came before this tick, the device was idle until now. Those of this tick
+ * do not count: they may be of the same moment as this one.
  */
-static bool has_lapsed(const struct abuse_device *dev, u64 before_ns)
+void abuse_note_tick(struct abuse_device *dev)
 {
-	bool any;
+	u64 tick = get_jiffies_64();
+	u32 i;
 
-	return abuse_device_is_users(dev) &&
-	       READ_ONCE(dev->seen_ns) <= before_ns &&
-	       oldest(dev, U64_MAX, &any) <= before_ns;
+	WRITE_ONCE(dev->arrival_tick, tick);
+	for (i = 0; i < dev->nr_slots; i++)
+		if (abuse_slot_waits(&dev->slots[i]) &&
+		    READ_ONCE(dev->slots[i].queued) < tick)
+			return;
+	WRITE_ONCE(dev->busy_since, tick);
 }
 
-/* False: a server looked just now. */
-static bool give_up(struct abuse_device *dev, u64 before_ns)
+/* ---- when to give up: absolute times, U64_MAX = not ------------------------------- */
+
+/* What arrived late in a tick is younger than it says, hence a tick more. */
+static u64 abuse_late_at(u64 oldest, u64 timeout)
 {
-	WRITE_ONCE(dev->lapsed, true);
-	smp_mb();
-	if (READ_ONCE(dev->seen_ns) > before_ns) {
-		WRITE_ONCE(dev->lapsed, false);
+	return timeout ? oldest + timeout + TICK_NSEC : U64_MAX;
+}
+
+static u64 abuse_unserved_at(struct abuse_device *dev, u64 oldest, u64 now)
+{
+	u64 unserved = abuse_unserved_ns(dev);
+
+	if (!unserved || abuse_is_served(dev))
+		return U64_MAX;
+	if (abuse_disk_has_holder(dev->disk)) {
+		WRITE_ONCE(dev->claimed_ns, now);
+		return U64_MAX;
+	}
+	return max3(oldest, READ_ONCE(dev->unserved_ns),
+		    READ_ONCE(dev->claimed_ns)) + unserved + TICK_NSEC;
+}
+
+static bool abuse_floor_is_missed(const struct abuse_window *was,
+				  const struct abuse_window *is)
+{
+	return is->requests - was->requests <
+			READ_ONCE(abuse_user_floor_requests) &&
+	       is->bytes - was->bytes < READ_ONCE(abuse_user_floor);
+}
+
+/*
+ * A user's device that answers each request just in time could keep a sync waiting for
+ * as long as there are dirty pages. So whenever it was busy all through one time-out it
+ * is to have done so much in that.
+ */
+static u64 abuse_floor_at(struct abuse_device *dev, u64 timeout, u64 now)
+{
+	struct abuse_stats done = abuse_stats_since_set_up(dev);
+	struct abuse_window *window = &dev->window, is = {
+		.since_ns = now,
+		.requests = done.served + done.refused,
+		.bytes = done.bytes,
+	};
+
+	if (window->since_ns &&
+	    jiffies64_to_nsecs(READ_ONCE(dev->busy_since)) <= window->since_ns) {
+		if (now <= window->since_ns + timeout)
+			return window->since_ns + timeout + TICK_NSEC;
+		if (abuse_floor_is_missed(window, &is))
+			return now;
+	}
+	*window = is;
+	return now + timeout + TICK_NSEC;
+}
+
+/* ---- patience -------------------------------------------------------------------- */
+
+static void abuse_say_failing(const struct abuse_device *dev, bool unserved)
+{
+	if (unserved)
+		pr_warn_ratelimited("abuse%u: has neither a server nor a claim: I/O fails until it has one\n",
+				    dev->number);
+	else
+		pr_warn_ratelimited("abuse%u: requests were not answered in time: I/O fails for %llu ms, and then until a server asks for requests\n",
+				    dev->number,
+				    div_u64(abuse_timeout_ns(dev), NSEC_PER_MSEC));
+}
+
+/* False: a server asked, or a claim began, after the caller looked. */
+static bool abuse_give_up(struct abuse_device *dev, bool unserved, u64 looked)
+{
+	spin_lock(&dev->lock);
+	if (unserved && (!list_empty(&dev->servers) ||
+			 dev->claimed_ns >= looked)) {
+		spin_unlock(&dev->lock);
 		return false;
 	}
+	WRITE_ONCE(dev->is_unserved, unserved);
+	/* What looked into the disk failed: it looks again when a server is back. */
+	if (unserved)
+		dev->ready = false;
+	dev->failed_ns = abuse_tick_ns();
+	WRITE_ONCE(dev->patience, ABUSE_FAILS);
+	spin_unlock(&dev->lock);
+	abuse_say_failing(dev, unserved);
 	abuse_queues_settle(dev);
+	abuse_fail_all(dev);
 	return true;
 }
 
-/* Ends what waited longer than the time-out, and comes back for the next. */
+/* When to look again; 0 = need not. */
+static u64 abuse_finish_failing(struct abuse_device *dev)
+{
+	u64 now = abuse_tick_ns(), end = dev->failed_ns;
+
+	dev->window.since_ns = 0;
+	if (!dev->is_unserved)
+		end += abuse_timeout_ns(dev) + TICK_NSEC;
+	/* A copy is under way, and who makes it ends the request. */
+	if (abuse_oldest_ns(dev) != U64_MAX)
+		return now + 1;
+	if (now < end)
+		return end;
+	spin_lock(&dev->lock);
+	if (dev->patience == ABUSE_FAILS)
+		WRITE_ONCE(dev->patience, ABUSE_REVIVES);
+	spin_unlock(&dev->lock);
+	/* Those that sleep ask, and those that poll are told to. */
+	abuse_wake_all(dev);
+	return 0;
+}
+
+/* A server asks for requests. */
+void abuse_revive(struct abuse_device *dev)
+{
+	spin_lock(&dev->lock);
+	if (dev->patience == ABUSE_REVIVES)
+		WRITE_ONCE(dev->patience, ABUSE_WAITS);
+	spin_unlock(&dev->lock);
+}
+
+/* An exclusive open: what is asked for through it waits for a server. */
+void abuse_claim_begins(struct abuse_device *dev)
+{
+	bool failing;
+
+	spin_lock(&dev->lock);
+	WRITE_ONCE(dev->claimed_ns, abuse_tick_ns());
+	failing = dev->patience != ABUSE_WAITS && dev->is_unserved;
+	spin_unlock(&dev->lock);
+	if (!failing)
+		return;
+	/* The work may be ending requests: it is not to end the opener's. */
+	flush_delayed_work(&dev->expire_work);
+	spin_lock(&dev->lock);
+	if (dev->is_unserved)
+		WRITE_ONCE(dev->patience, ABUSE_WAITS);
+	spin_unlock(&dev->lock);
+}
+
+/* ---- the work ---------------------------------------------------------------------- */
+
+/* When to look again; 0 = when a request comes, U64_MAX = when a time-out changes. */
+static u64 abuse_look(struct abuse_device *dev)
+{
+	u64 now = abuse_tick_ns(), timeout = abuse_timeout_ns(dev);
+	u64 period = abuse_look_period(dev);
+	u64 oldest, late, unserved;
+
+	if (READ_ONCE(dev->patience) == ABUSE_FAILS)
+		return abuse_finish_failing(dev);
+	if (!period)
+		return U64_MAX;
+	oldest = abuse_oldest_ns(dev);
+	if (oldest == U64_MAX) {
+		dev->window.since_ns = 0;
+		return 0;
+	}
+
+	late = abuse_late_at(oldest, timeout);
+	if (late <= now && !abuse_device_is_users(dev)) {
+		abuse_fail_older(dev, now - timeout - TICK_NSEC);
+		return now + 1;
+	}
+	if (timeout && abuse_device_is_users(dev))
+		late = min(late, abuse_floor_at(dev, timeout, now));
+	unserved = abuse_unserved_at(dev, oldest, now);
+	if (late <= now || unserved <= now) {
+		if (abuse_give_up(dev, late > now, now))
+			return abuse_finish_failing(dev);
+		return now + 1;
+	}
+	return min3(late, unserved, now + period);
+}
+
 void abuse_expire(struct work_struct *work)
 {
 	struct abuse_device *dev = container_of(to_delayed_work(work),
 						struct abuse_device,
 						expire_work);
-	u64 now = abuse_tick_ns(), timeout = READ_ONCE(dev->timeout_ns);
-	u64 since, before_ns;
-	bool any;
+	unsigned int noio = memalloc_noio_save();
+	u64 next, now;
 
-	if (!timeout)
-		return;
-	/* What arrived late in a tick is younger than it says. */
-	if (now > timeout + TICK_NSEC) {
-		before_ns = now - timeout - TICK_NSEC;
-		if (has_lapsed(dev, before_ns) && give_up(dev, before_ns))
-			abuse_fail_all(dev);
-		else
-			abuse_fail_older(dev, before_ns);
-	}
-	since = oldest(dev, now, &any);
-	if (any && READ_ONCE(dev->timeout_ns))
-		queue_delayed_work(abuse_wq, &dev->expire_work,
-				   nsecs_to_jiffies(max(since + timeout, now) -
-						    now) + 1);
+	smp_store_mb(dev->is_watched, false);
+	next = abuse_look(dev);
+	now = abuse_tick_ns();
+	if (next)
+		WRITE_ONCE(dev->is_watched, true);
+	if (next && next != U64_MAX)
+		abuse_look_in(dev, next > now ? next - now : 0);
+	memalloc_noio_restore(noio);
 }

@@ -77,7 +77,6 @@ static int check(struct abuse_server *srv, const struct abuse_queue *queue)
 	if (READ_ONCE(srv->epoch) != epoch &&
 	    cmpxchg64(&srv->epoch, 0, epoch) != 0)
 		return -ENXIO;
-	abuse_device_is_seen(dev);
 	return 0;
 }
 
@@ -89,6 +88,7 @@ static __always_inline bool has_news_at_home(const struct abuse_server *srv,
 
 	return !list_empty(&home->pending) ||
 	       READ_ONCE(dev->state) != ABUSE_S_UP ||
+	       READ_ONCE(dev->patience) == ABUSE_REVIVES ||
 	       READ_ONCE(dev->epoch) != READ_ONCE(srv->epoch);
 }
 
@@ -263,7 +263,6 @@ static int abuse_fetch_some(struct abuse_server *srv, struct abuse_wish *wish,
 {
 	/* Most calls find out that there is nothing more: without a lock. */
 	if (!has_news(srv, abuse_queue_at_home(srv->dev))) {
-		abuse_device_is_seen(srv->dev);
 		wish->left = 0;
 		return 0;
 	}

@@ -245,6 +245,19 @@ out_unlock:
 	return ret;
 }
 
+/* fn must not sleep. */
+void abuse_index_each(void (*fn)(struct abuse_device *dev))
+{
+	struct abuse_device *dev;
+	unsigned long number;
+
+	xa_lock(&abuse_devices);
+	xa_for_each(&abuse_devices, number, dev)
+		if (!xa_is_value(dev))
+			fn(dev);
+	xa_unlock(&abuse_devices);
+}
+
 /* Unload: nothing is open and no device is up. */
 void abuse_index_remove_all(void)
 {

@@ -248,7 +248,6 @@ static int get_oldest(struct abuse_server *srv, struct abuse_xfr_hdr *hdr,
 	err = abuse_server_check(srv);
 	if (err)
 		goto out_unlock;
-	abuse_device_is_seen(dev);
 	if (dev->state == ABUSE_S_UP && (dev->features & ABUSE_BEYOND_2009)) {
 		err = -EOPNOTSUPP;
 		goto out_unlock;
@@ -290,6 +289,7 @@ long abuse_get_bio(struct abuse_server *srv, void __user *arg)
 	if (ret && ret != -ENOMSG)
 		goto out_free;
 	abuse_device_is_served(srv);
+	abuse_server_asks(srv, false);
 	if (copy_to_user(arg, &hdr, sizeof(hdr)))
 		ret = -EFAULT;
 	if (!ret && vecs &&

@@ -43,9 +43,38 @@ static int ctl_major = ABUSECTL_MAJOR;
 module_param(ctl_major, int, 0444);
 MODULE_PARM_DESC(ctl_major, "Major number of the control nodes (0 = dynamic)");
 
-unsigned int abuse_user_timeout = 60;
-module_param_named(user_timeout, abuse_user_timeout, uint, 0644);
-MODULE_PARM_DESC(user_timeout, "Seconds until an unanswered request of a user's device fails (0 = never)");
+/* What requests wait for already is looked at anew. */
+static int set_timeout(const char *value, const struct kernel_param *param)
+{
+	int err = param_set_uint(value, param);
+
+	if (!err)
+		abuse_index_each(abuse_expire_anew);
+	return err;
+}
+
+static const struct kernel_param_ops timeout_ops = {
+	.set = set_timeout,
+	.get = param_get_uint,
+};
+
+unsigned int abuse_user_timeout = 15;
+module_param_cb(user_timeout, &timeout_ops, &abuse_user_timeout, 0644);
+__MODULE_PARM_TYPE(user_timeout, "uint");
+MODULE_PARM_DESC(user_timeout, "Seconds until an unanswered request of a user's device fails, and with it all I/O of the device (0 = never)");
+
+unsigned int abuse_unserved_timeout = 30;
+module_param_cb(unserved_timeout, &timeout_ops, &abuse_unserved_timeout, 0644);
+__MODULE_PARM_TYPE(unserved_timeout, "uint");
+MODULE_PARM_DESC(unserved_timeout, "Seconds until I/O of a disk fails that has neither a server nor a claim (0 = never)");
+
+unsigned int abuse_user_floor = 16 << 20;
+module_param_named(user_floor, abuse_user_floor, uint, 0644);
+MODULE_PARM_DESC(user_floor, "Bytes that a user's device which is never idle must read or write in user_timeout, or else ...");
+
+unsigned int abuse_user_floor_requests = 256;
+module_param_named(user_floor_requests, abuse_user_floor_requests, uint, 0644);
+MODULE_PARM_DESC(user_floor_requests, "... the requests that it must complete, lest it fails (either 0 = no such floor)");
 
 unsigned int abuse_user_devices = 16;
 module_param_named(user_devices, abuse_user_devices, uint, 0644);

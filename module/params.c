@@ -163,9 +163,7 @@ static int check_live(struct abuse_params *p, unsigned int nr_slots)
 		p->queue_limit = nr_slots;
 	if (p->queue_limit > nr_slots)
 		return -EINVAL;
-	if (!p->timeout)
-		p->timeout = -1;
-	if (p->timeout != -1 && p->timeout < ABUSE_MIN_TIMEOUT_NS)
+	if (p->timeout && p->timeout != -1 && p->timeout < ABUSE_MIN_TIMEOUT_NS)
 		return -EINVAL;
 	if (!p->capacity || p->capacity & (p->logical_block_size - 1))
 		return -EINVAL;

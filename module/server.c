@@ -44,7 +44,11 @@ bool abuse_server_is_over(const struct abuse_server *srv)
 static void address_space_gone(struct mmu_notifier *notifier,
 			       struct mm_struct *mm)
 {
-	abuse_return_all(container_of(notifier, struct abuse_server, notifier));
+	struct abuse_server *srv = container_of(notifier, struct abuse_server,
+						notifier);
+
+	abuse_return_all(srv);
+	abuse_server_leaves(srv, mm);
 }
 
 static const struct mmu_notifier_ops abuse_mm_ops = {
@@ -154,6 +158,7 @@ static int abuse_server_release(struct inode *inode, struct file *file)
 
 	if (srv->mm)
 		mmu_notifier_unregister(&srv->notifier, srv->mm);
+	abuse_server_leaves(srv, NULL);
 	abuse_forget_handed(srv);
 	abuse_unregister_files(srv);
 	abuse_device_put(srv->dev);
@@ -174,9 +179,10 @@ static __poll_t abuse_server_poll(struct file *file, poll_table *wait)
 		return err == -ENODEV ? EPOLLHUP | EPOLLERR : EPOLLERR;
 	if (abuse_server_is_over(srv))
 		return EPOLLERR;
-	abuse_device_is_seen(dev);
 	abuse_device_is_served(srv);
-	return abuse_poll_ready(srv) ? EPOLLIN | EPOLLRDNORM | EPOLLMSG : 0;
+	/* A device that fails has no requests: who polls is to ask all the same. */
+	return abuse_poll_ready(srv) ||
+	       READ_ONCE(dev->patience) == ABUSE_REVIVES ? EPOLLIN | EPOLLRDNORM | EPOLLMSG : 0;
 }
 
 static long set_poll(struct abuse_server *srv, unsigned long mode)

@@ -60,6 +60,7 @@ static int finish_reset(struct abuse_device *dev)
 	dev->ready = false;
 	abuse_stats_set_up(dev);
 	spin_unlock(&dev->lock);
+	abuse_servers_forget(dev);
 	abuse_disk_event(dev, "empty");
 	dev->is_emptying = false;
 	module_put(THIS_MODULE);
@@ -68,21 +69,14 @@ static int finish_reset(struct abuse_device *dev)
 
 /* ---- set-up ----------------------------------------------------------------- */
 
-static u64 timeout_ns(const struct abuse_params *params)
-{
-	return params->timeout < 0 ? 0 : params->timeout;
-}
-
 /* One user's silence must not stop everybody's sync. */
 static int check_user_timeout(const struct abuse_device *dev,
-			      struct abuse_params *params, bool live)
+			      const struct abuse_params *params)
 {
 	s64 most = (s64)abuse_user_timeout * NSEC_PER_SEC;
 
 	if (!abuse_device_is_users(dev) || !most)
 		return 0;
-	if (!params->timeout && !live)
-		params->timeout = most;
 	if (!params->timeout || capable(CAP_SYS_ADMIN))
 		return 0;
 	return params->timeout < 0 || params->timeout > most ? -EPERM : 0;
@@ -154,11 +148,10 @@ static void come_up(struct abuse_server *srv, const struct abuse_params *params)
 	spin_lock(&dev->lock);
 	dev->params = *params;
 	dev->features = params->features;
-	WRITE_ONCE(dev->timeout_ns, timeout_ns(params));
+	WRITE_ONCE(dev->timeout, params->timeout);
 	dev->ready = false;
-	dev->lapsed = false;
+	abuse_expire_set_up(dev);
 	WRITE_ONCE(dev->sync_failed, false);
-	dev->seen_ns = abuse_tick_ns();
 	abuse_stats_set_up(dev);
 	abuse_set_limit(dev, params->queue_limit);
 	WRITE_ONCE(dev->epoch, dev->epoch + 1);
@@ -166,6 +159,7 @@ static void come_up(struct abuse_server *srv, const struct abuse_params *params)
 	/* Whoever sees it up sees all of the above. */
 	smp_store_release(&dev->state, ABUSE_S_UP);
 	spin_unlock(&dev->lock);
+	abuse_expire_anew(dev);
 }
 
 static int set_up(struct abuse_server *srv, struct abuse_params *params)
@@ -175,7 +169,7 @@ static int set_up(struct abuse_server *srv, struct abuse_params *params)
 	kuid_t seal_uid;
 	int err;
 
-	err = check_user_timeout(dev, params, false);
+	err = check_user_timeout(dev, params);
 	if (!err)
 		err = abuse_params_complete(params, dev->nr_slots, PAGE_SIZE);
 	if (!err)
@@ -233,11 +227,10 @@ static int change(struct abuse_device *dev, const struct abuse_params *next)
 	}
 	spin_lock(&dev->lock);
 	dev->params = *next;
-	WRITE_ONCE(dev->timeout_ns, timeout_ns(next));
+	WRITE_ONCE(dev->timeout, next->timeout);
 	spin_unlock(&dev->lock);
+	abuse_expire_anew(dev);
 	abuse_set_limit(dev, next->queue_limit);
-	if (next->timeout > 0)
-		mod_delayed_work(abuse_wq, &dev->expire_work, 0);
 
 	if (end != get_capacity(dev->disk)) {
 		set_capacity_and_notify(dev->disk, end);
@@ -250,7 +243,7 @@ static int change_live(struct abuse_device *dev, struct abuse_params *next)
 {
 	int err;
 
-	err = check_user_timeout(dev, next, true);
+	err = check_user_timeout(dev, next);
 	if (!err)
 		err = abuse_params_merge(&dev->params, next, dev->nr_slots);
 	return err ? err : change(dev, next);

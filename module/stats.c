@@ -22,6 +22,8 @@ static struct abuse_stats total(const struct abuse_device *dev)
 		sum.served += READ_ONCE(stats->served);
 		sum.errors += READ_ONCE(stats->errors);
 		sum.returned += READ_ONCE(stats->returned);
+		sum.refused += READ_ONCE(stats->refused);
+		sum.bytes += READ_ONCE(stats->bytes);
 	}
 	return sum;
 }
@@ -33,6 +35,8 @@ struct abuse_stats abuse_stats_since_set_up(const struct abuse_device *dev)
 	sum.served -= dev->past.served;
 	sum.errors -= dev->past.errors;
 	sum.returned -= dev->past.returned;
+	sum.refused -= dev->past.refused;
+	sum.bytes -= dev->past.bytes;
 	return sum;
 }
 
@@ -150,11 +154,19 @@ static ssize_t store_show(struct device *node, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(store);
 
+static ssize_t servers_show(struct device *node, struct device_attribute *attr,
+			    char *buf)
+{
+	return abuse_servers_show(dev_get_drvdata(node), buf);
+}
+static DEVICE_ATTR_RO(servers);
+
 static struct attribute *abuse_attributes[] = {
 	&dev_attr_state.attr,
 	&dev_attr_owner.attr,
 	&dev_attr_trusted.attr,
 	&dev_attr_ready.attr,
+	&dev_attr_servers.attr,
 	&dev_attr_read_only.attr,
 	&dev_attr_name.attr,
 	&dev_attr_uuid.attr,

@@ -49,7 +49,7 @@ static bool is_aligned(const struct request *rq)
 static __always_inline blk_status_t admit(const struct abuse_device *dev, struct request *rq)
 {
 	if (smp_load_acquire(&dev->state) != ABUSE_S_UP ||
-	    READ_ONCE(dev->lapsed))
+	    READ_ONCE(dev->patience) != ABUSE_WAITS)
 		return BLK_STS_IOERR;
 	if (!op_is_wanted(dev, rq))
 		return BLK_STS_NOTSUPP;
@@ -86,14 +86,12 @@ static __always_inline void enqueue(struct abuse_device *dev,
 	trace_abuse_queued(dev, slot);
 }
 
-/* For the time-out of what is queued. */
-static void watch_time(struct abuse_device *dev)
+/* Before anything of a user's device is queued. */
+static void note_arrival(struct abuse_device *dev)
 {
-	u64 timeout = READ_ONCE(dev->timeout_ns);
-
-	if (timeout)
-		queue_delayed_work(abuse_wq, &dev->expire_work,
-				   nsecs_to_jiffies(timeout) + 1);
+	if (abuse_device_is_users(dev) &&
+	    READ_ONCE(dev->arrival_tick) != get_jiffies_64())
+		abuse_note_tick(dev);
 }
 
 static __always_inline blk_status_t take(struct abuse_device *dev,
@@ -130,17 +128,18 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 	struct request *rq = bd->rq;
 	blk_status_t status;
 
+	note_arrival(dev);
 	spin_lock(&queue->lock);
 	status = take(dev, queue, rq);
 	spin_unlock(&queue->lock);
 	abuse_submit_promote(dev);
 
-	if (status == BLK_STS_OK)
-		watch_time(dev);
-	else
+	if (status != BLK_STS_OK)
 		abuse_count(dev, errors, 1);
-	if (bd->last)
+	if (bd->last) {
 		abuse_wake_one(dev, queue);
+		abuse_watch(dev);
+	}
 	return status;
 }
 
@@ -152,6 +151,7 @@ static void queue_run(struct abuse_device *dev, struct rq_list *list,
 	struct abuse_queue *queue = queue_of(dev, hctx);
 	struct request *rq;
 
+	note_arrival(dev);
 	spin_lock(&queue->lock);
 	while ((rq = rq_list_peek(list)) && rq->mq_hctx == hctx) {
 		rq_list_pop(list);
@@ -160,8 +160,8 @@ static void queue_run(struct abuse_device *dev, struct rq_list *list,
 	}
 	spin_unlock(&queue->lock);
 	abuse_submit_promote(dev);
-	watch_time(dev);
 	abuse_wake_one(dev, queue);
+	abuse_watch(dev);
 }
 
 /* A plug; what stays on the list is refused one by one. */
@@ -180,6 +180,7 @@ static void abuse_commit_rqs(struct blk_mq_hw_ctx *hctx)
 	struct abuse_device *dev = hctx->queue->queuedata;
 
 	abuse_wake_one(dev, queue_of(dev, hctx));
+	abuse_watch(dev);
 }
 
 /* Time-outs are ours (expire.c): by default a request waits for a server. */

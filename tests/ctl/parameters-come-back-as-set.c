@@ -114,7 +114,7 @@ int main(void)
 	is(get_params(fd, &q), 0, "GET_PARAMS");
 	is(q.features, 0, "features");
 	is(q.queue_limit, 200, "queue limit");
-	is(q.timeout, -1, "time-out");
+	is(q.timeout, 0, "time-out");
 	is(queue(&d, "logical_block_size"), 512, "logical_block_size");
 	is(queue(&d, "discard_max_bytes"), 0, "discard_max_bytes");
 	is(queue(&d, "write_zeroes_max_bytes"), 0, "write_zeroes_max_bytes");

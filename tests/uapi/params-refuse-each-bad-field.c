@@ -147,7 +147,7 @@ int main(void)
 	taken(queue_limit, 0, 128);
 	taken(queue_limit, 1, 1);
 	taken(queue_limit, 128, 128);
-	taken(timeout, 0, -1);
+	taken(timeout, 0, 0);
 	taken(timeout, -1, -1);
 	taken(timeout, 1000000, 1000000);
 	taken(store[0], ' ', ' ');

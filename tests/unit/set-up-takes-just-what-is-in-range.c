@@ -42,7 +42,7 @@ static void defaults_are_as_documented(void)
 	is(p.max_request, 1 << 20, "max_request");
 	is(p.chunk, 0, "chunk");
 	is(p.queue_limit, SLOTS, "queue_limit");
-	is(p.timeout, -1, "timeout");
+	is(p.timeout, 0, "timeout");
 	is(p.max_discard, 0, "max_discard without DISCARD");
 
 	p = good();

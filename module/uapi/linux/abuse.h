@@ -48,7 +48,8 @@
  * SET_POLL     the argument is the value: 0 = poll reports readiness while any
  *              request that is not held is unanswered; 1 = only while one
  *              is there that no live descriptor was handed. Of this
- *              descriptor alone. EINVAL: another value.
+ *              descriptor alone. EINVAL: another value. Both report it, too,
+ *              while a device fails all I/O until a server asks (SET_PARAMS).
  * RESET        ends every request with EIO and empties the device.
  * GET_BIO      hands out the oldest request and moves it to the tail; it stays
  *              anyone's to answer. ENOMSG: the queue is empty.
@@ -294,7 +295,21 @@ struct abuse_file {
  * of these can; EFBIG capacity; EOPNOTSUPP this kernel cannot do atomic writes;
  * E2BIG.
  *
- * GET_PARAMS fills it in; what the kernel does not know of becomes zeroes.
+ * GET_PARAMS fills it in; what the kernel does not know of becomes zeroes. A timeout
+ * that was never given is 0.
+ *
+ * When all I/O of a device fails at once (module parameters in quotes):
+ * - A user's device: when its first request is older than the time-out, or when it has
+ *   had something unanswered all through one time-out and completed less than both
+ *   "user_floor" bytes and "user_floor_requests" requests. Until one more time-out
+ *   has passed and a server then asks for requests.
+ * - Any device, unless timeout is -1: when nobody has served it and nobody has claimed its
+ *   disk (an exclusive open: mount, swap, md, dm) for "unserved_timeout" since a
+ *   request was queued. Until a server asks for requests, or a claim begins.
+ * A server asks by EXCHANGE with max_requests above 0, or by GET_BIO; an empty answer
+ * counts, and a server that sleeps in EXCHANGE is woken for it. Poll does not count, but
+ * reports readiness when it is time to ask. A server serves from when it first
+ * asked in this set-up until its descriptor is closed or its process is gone.
  *
  * The first version of this struct ended with depth (176 bytes). Callers that
  * pass that size keep working: the fields after depth then count as 0.
@@ -323,10 +338,9 @@ struct abuse_params {
 	__u32 discard_granularity; /* bytes, power of two; default physical */
 	__u32 queue_limit;	/* 1 .. hw_queues * depth; default all */
 	__s64 timeout;		/* nanoseconds until an unanswered request fails with
-				 * EIO, at least 1 ms; -1 = never; default never,
-				 * on a user's device user_timeout. A user's device
-				 * without any server for so long fails requests
-				 * at once until one looks.
+				 * EIO, at least 1 ms; 0 = default: none, on a user's
+				 * device user_timeout; -1 = never, whoever serves.
+				 * See below.
 				 */
 	__u32 seal_uid;		/* with SEALED: who may serve, beside CAP_SYS_ADMIN */
 	__u32 reserved;		/* 0 */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A user's device whose request expired fails as a whole, live servers or not, until one
+ * more user_timeout has passed and a server then asks for requests: one that asked
+ * before, or that only polls, does not bring it back; poll says when to ask, a server
+ * that sleeps in EXCHANGE is woken, and GET_BIO counts as well.
+ */
+#include "patience.h"
+
+#define TIMEOUT	2
+
+static struct device d;
+
+/* Fails it by one request that is held and never answered; when that was. */
+static double fail_it(int fd)
+{
+	struct io *held = io_read(&d, 0, 4096), *queued;
+
+	fetch_one(fd, NULL, 0);
+	nap_ms(1000);
+	queued = io_read(&d, 65536, 4096);
+	is(io_end(held), EIO, "the held read");
+	is(io_end(queued), EIO, "one that came a second later");
+	return now();
+}
+
+static void *sleeper(void *fd)
+{
+	struct abuse_request q;
+
+	if (fetch(*(int *)fd, &q, 1, NULL, 0, FOR_EVER) == 1)
+		reply_with(*(int *)fd, q.id, 0, ABUSE_REPLY_ZERO, NULL);
+	return NULL;
+}
+
+int main(void)
+{
+	struct pollfd poller = { .events = POLLIN };
+	struct abuse_request q;
+	pthread_t thread;
+	struct bio bio;
+	int fd, other;
+	double failed;
+
+	test_begin();
+	need(!module_reload("user_timeout=2 unserved_timeout=0"), "modprobe abuse");
+	d = users_device(8);
+	fd = server_open(&d);
+
+	/* Too early. */
+	failed = fail_it(fd);
+	is(fetch(fd, &q, 1, NULL, 0, NO_WAIT), 0, "a server asks too early");
+	ok(io_fails_at_once(&d), "reads fail at once");
+	poller.fd = fd;
+	is(poll(&poller, 1, 0), 0, "poll says nothing yet");
+	is(reply(fd, 1, 0, NULL), ESTALE, "answers without room for requests");
+
+	/* The time is over, nobody asks. */
+	is(poll(&poller, 1, 1000 * stretched(10)), 1, "poll says when to ask");
+	ok(now() - failed >= TIMEOUT - 0.2, "which is a time-out later (%.2f s)",
+	   now() - failed);
+	ok(io_fails_at_once(&d), "but polling does not count");
+	is(reply(fd, 1, 0, NULL), ESTALE, "nor an exchange without room");
+	ok(io_fails_at_once(&d), "reads fail at once");
+
+	/* An empty answer counts. */
+	is(fetch(fd, &q, 1, NULL, 0, NO_WAIT), 0, "a server asks");
+	is(poll(&poller, 1, 0), 0, "poll has nothing to say any more");
+	ok(io_is_served(&d, fd), "a read is served");
+
+	/* Who was asleep all the time is woken, and asks. */
+	other = server_open(&d);
+	failed = fail_it(fd);
+	need(!pthread_create(&thread, NULL, sleeper, &other), "a thread");
+	ok(wait_for(!io_end(io_read(&d, 0, 4096))), "a sleeping server brings it back");
+	ok(now() - failed >= TIMEOUT - 0.2, "in its time (%.2f s)", now() - failed);
+	pthread_join(thread, NULL);
+	close(other);
+
+	/* As in 2009. */
+	fail_it(fd);
+	is(poll(&poller, 1, 1000 * stretched(10)), 1, "poll says when to ask");
+	ok(io_fails_at_once(&d), "reads fail at once");
+	is(get_bio(fd, &bio), -ENOMSG, "GET_BIO");
+	ok(io_is_served(&d, fd), "a read is served");
+
+	/* A set-up is a new beginning. */
+	fail_it(fd);
+	is(reset(fd), 0, "RESET");
+	close(fd);
+	set_up(&d, 1 * MIB, 0);
+	fd = server_open(&d);
+	ok(io_is_served(&d, fd), "set up anew it waits for servers");
+	close(fd);
+	return done();
+}
