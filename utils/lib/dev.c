@@ -55,7 +55,7 @@ static uint64_t attr_number(const char *file)
 
 int abuse_dev_stat(unsigned int number, struct abuse_dev *dev)
 {
-	char file[128];
+	char file[128], text[32];
 
 	memset(dev, 0, sizeof(*dev));
 	dev->number = number;
@@ -75,6 +75,11 @@ int abuse_dev_stat(unsigned int number, struct abuse_dev *dev)
 	dev->owner = attr_number(ATTR("owner"));
 	dev->trusted = attr_number(ATTR("trusted"));
 	dev->ready = attr_number(ATTR("ready"));
+	attr_text(ATTR("servers"), text, sizeof(text));
+	dev->servers = strtoull(text, NULL, 10);
+	/* A module of before has no such attribute. */
+	if (*text && !dev->servers)
+		dev->ready = 0;
 	dev->read_only = attr_number(ATTR("read_only"));
 	dev->queue_limit = attr_number(ATTR("queue_limit"));
 	dev->hw_queues = attr_number(ATTR("hw_queues"));

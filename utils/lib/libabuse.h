@@ -124,7 +124,7 @@ struct abuse_dev {
 	char	 uuid[ABUSE_UUID_TEXT];
 	uint64_t owner;			/* uid */
 	uint64_t trusted;
-	uint64_t ready;			/* a server waited since set-up */
+	uint64_t ready;			/* a server has waited, and one lives */
 	uint64_t read_only;
 	uint64_t block_size;		/* logical */
 	uint64_t queue_limit;
@@ -136,7 +136,8 @@ struct abuse_dev {
 	uint64_t errors;
 	uint64_t returned;		/* by servers that died */
 	uint64_t oldest_ms;		/* age of the oldest request */
-	uint64_t reserved[8];
+	uint64_t servers;		/* live descriptors that serve it */
+	uint64_t reserved[7];
 };
 
 /* abuse_dev_is_loaded() - is the module there? */

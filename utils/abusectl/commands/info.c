@@ -50,6 +50,16 @@ static const char *state_name(uint32_t state)
 	return state < sizeof(names) / sizeof(*names) ? names[state] : "unknown";
 }
 
+/* Seconds, "never", or null where the default counts. */
+static json_object *timeout_of(const struct abuse_params *params)
+{
+	if (!params->timeout)
+		return NULL;
+	if (params->timeout < 0)
+		return json_object_new_string("never");
+	return json_object_new_double((double)params->timeout / 1e9);
+}
+
 static void print_json(const struct abuse_info *info,
 		       const struct abuse_params *params)
 {
@@ -84,8 +94,7 @@ static void print_json(const struct abuse_info *info,
 	add_number(object, "max_discard", params->max_discard);
 	add_number(object, "max_write_zeroes", params->max_write_zeroes);
 	add_number(object, "discard_granularity", params->discard_granularity);
-	json_object_object_add(object, "timeout", params->timeout < 0 ? NULL :
-			       json_object_new_double((double)params->timeout / 1e9));
+	json_object_object_add(object, "timeout", timeout_of(params));
 	json_object_object_add(object, "name", *params->name ?
 			       json_object_new_string(params->name) : NULL);
 	json_object_object_add(object, "uuid",

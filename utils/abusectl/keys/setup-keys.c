@@ -60,8 +60,8 @@ static const struct key keys[] = {
 	  KEY_POWER_OF_TWO, .help = "unit of discard (default pbs)" },
 	{ { "timeout" }, KEY_TIME, 8, AT(timeout), 1000000, INT64_MAX,
 	  KEY_OR_NEVER | KEY_BARE_SECONDS, .value = "TIME|never",
-	  .help = "an unanswered request fails after this time (default\n"
-		  "never, on a user's device user_timeout)" },
+	  .help = "an unanswered request fails after this time; never: not\n"
+		  "even without a server (default: abuse(4), TIME-OUTS)" },
 	{ { "sealed" }, KEY_USER, .offset = AT(seal_uid), .second = AT(flags),
 	  .bit = ABUSE_PARAMS_SEALED, .rules = KEY_VALUE_OPTIONAL,
 	  .help = "only root and this uid or user serve; makes it trusted" },
