@@ -77,13 +77,17 @@ void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot)
 	trace_abuse_requeued(dev, slot);
 }
 
-/* Off its list, wherever in it. */
+/*
+ * Off its list, wherever in it. nr_backlog goes first: it never counts more than the
+ * backlogs hold, or abuse_limit_promote() would look for a request that nobody has,
+ * for as long as the caller is preempted.
+ */
 void abuse_queue_take(struct abuse_device *dev, struct abuse_slot *slot)
 {
 	lockdep_assert_held(&abuse_queue_of(dev, slot)->lock);
-	list_del(&slot->node);
 	if (slot->in_backlog)
 		abuse_limit_leave_backlog(dev, slot);
+	list_del(&slot->node);
 }
 
 /* Whoever is queueing by what was true before the caller changed it is done. */
