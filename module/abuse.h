@@ -684,12 +684,17 @@ int abuse_index_check_identity(const struct abuse_device *self,
 void abuse_index_remove_all(void);
 void abuse_index_each(void (*fn)(struct abuse_device *dev));
 
+/* ---- access.c: who may open and use what ------------------------------------- */
+
+int abuse_access_disk(const struct abuse_device *dev, bool admin);
+int abuse_access_node(const struct abuse_server *srv);
+int abuse_server_check(const struct abuse_server *srv);
+
 /* ---- server.c, exchange.c, legacy.c, control.c: calls from user space ------- */
 
 extern const struct file_operations abuse_server_fops;
 extern struct miscdevice abuse_control_misc;
 
-int abuse_server_check(struct abuse_server *srv);
 bool abuse_server_is_over(const struct abuse_server *srv);
 int abuse_server_bind(struct abuse_server *srv);
 int abuse_read_sized(void *to, size_t known, size_t least,

@@ -4,7 +4,6 @@
  * events. Entered by device.c; requests go to submit.c.
  */
 #include <linux/capability.h>
-#include <linux/cred.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
 
@@ -16,26 +15,18 @@
 /* Share of the dirty page cache that a user's device may fill, in per cent. */
 #define ABUSE_USER_DIRTY	1
 
-/* Of those without CAP_SYS_ADMIN. The system trusts what a sealed disk holds. */
-static bool may_open(const struct abuse_device *dev)
-{
-	lockdep_assert_held(&dev->lock);
-	return !dev->sealed && (!abuse_device_is_users(dev) ||
-				uid_eq(current_euid(), dev->owner));
-}
-
 /* Our own scan does not count as an opener, or REMOVE could not stop it. */
 static int add_opener(struct abuse_device *dev, const struct gendisk *disk)
 {
 	bool admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
-	int err = 0;
+	int err;
 
 	spin_lock(&dev->lock);
-	if (dev->state == ABUSE_S_DYING || dev->disk != disk) {
+	if (dev->state == ABUSE_S_DYING || dev->disk != disk)
 		err = -ENXIO;
-	} else if (!admin && !may_open(dev)) {
-		err = -EACCES;
-	} else if (dev->scanner != current) {
+	else
+		err = abuse_access_disk(dev, admin);
+	if (!err && dev->scanner != current) {
 		dev->openers++;
 		dev->is_lent |= !admin;
 	}

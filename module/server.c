@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The file operations of /dev/abctlN: a descriptor is a server's. Each call is
- * checked for who makes it and handed to the file that knows it.
+ * checked by access.c and handed to the file that knows it.
  */
 #include <linux/capability.h>
 #include <linux/compat.h>
@@ -12,19 +12,6 @@
 #include <linux/slab.h>
 
 #include "abuse.h"
-
-/* May this descriptor use its device now? -ENODEV, -EPERM. */
-int abuse_server_check(struct abuse_server *srv)
-{
-	const struct abuse_device *dev = srv->dev;
-
-	if (READ_ONCE(dev->state) == ABUSE_S_DYING)
-		return -ENODEV;
-	if (READ_ONCE(dev->sealed) && !srv->admin &&
-	    !uid_eq(srv->uid, dev->seal_uid))
-		return -EPERM;
-	return 0;
-}
 
 /* Has the set-up ended that this descriptor served through exchange? A hint. */
 bool abuse_server_is_over(const struct abuse_server *srv)
@@ -106,19 +93,10 @@ static struct abuse_device *find_or_add(u32 number, int *err)
 	return dev;
 }
 
-/* An old node may stand for what is another user's device by now. */
-static bool may_serve(const struct abuse_server *srv)
-{
-	const struct abuse_device *dev = srv->dev;
-
-	return srv->admin || !abuse_device_is_users(dev) ||
-	       uid_eq(srv->uid, dev->owner) ||
-	       (READ_ONCE(dev->sealed) && uid_eq(srv->uid, dev->seal_uid));
-}
-
 static int open_device(struct abuse_device *dev, struct file *file)
 {
 	struct abuse_server *srv;
+	int err;
 
 	srv = kzalloc(sizeof(*srv), GFP_KERNEL);
 	if (!srv)
@@ -128,9 +106,10 @@ static int open_device(struct abuse_device *dev, struct file *file)
 	srv->admin = capable(CAP_SYS_ADMIN);
 	mutex_init(&srv->bind_lock);
 	xa_init_flags(&srv->targets, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
-	if (!may_serve(srv)) {
+	err = abuse_access_node(srv);
+	if (err) {
 		kfree(srv);
-		return -EACCES;
+		return err;
 	}
 	file->private_data = srv;
 	return 0;
