@@ -198,6 +198,7 @@ struct abuse_device {
 	bool is_watched;		/* the expire work is due, or has nothing to do */
 	u32 patience;			/* ABUSE_WAITS .. */
 	u64 epoch;			/* counts set-ups */
+	bool admitted;			/* a user's, until RESET: to CAP_SYS_ADMIN */
 	kuid_t seal_uid;
 	bool read_only;			/* as set up; control, read by each request */
 	u64 features;
@@ -696,7 +697,10 @@ extern const struct file_operations abuse_server_fops;
 extern struct miscdevice abuse_control_misc;
 
 bool abuse_server_is_over(const struct abuse_server *srv);
+bool abuse_access_is_admitted(const struct abuse_device *dev);
 int abuse_server_bind(struct abuse_server *srv);
+void abuse_access_explain(const struct abuse_device *dev);
+int abuse_access_admit(struct abuse_device *dev, bool admit);
 int abuse_read_sized(void *to, size_t known, size_t least,
 		     const void __user *from);
 long abuse_exchange(struct abuse_server *srv, void __user *arg);

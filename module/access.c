@@ -4,38 +4,85 @@
  * control node is opened and at every call.
  *
  *	device		its disk opens for	its control node answers
- *	the group's	all that the mode of the node admits, both
- *	a user's	the owner, CAP_SYS_ADMIN	the same
- *	sealed		CAP_SYS_ADMIN		CAP_SYS_ADMIN and the uid of the seal
+ *	the group's	as the mode of the node says, both
+ *	a user's	the owner		the owner, CAP_SYS_ADMIN
+ *	 admitted	the owner, CAP_SYS_ADMIN	the same
+ *	sealed		CAP_SYS_ADMIN		CAP_SYS_ADMIN, the uid of the seal
+ *
+ * Until an administrator admits it, root does not open a user's disk: programs
+ * of root find disks by what they hold (UUIDs, labels, signatures of RAID), which its
+ * server can forge, and wait for that server. RESET and REMOVE end the admission.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
 
 #include "abuse.h"
 
-/* May the caller open the disk? The system trusts what a sealed disk holds. */
+/* Does the disk open for CAP_SYS_ADMIN? */
+bool abuse_access_is_admitted(const struct abuse_device *dev)
+{
+	return !abuse_device_is_users(dev) || READ_ONCE(dev->sealed) ||
+	       READ_ONCE(dev->admitted);
+}
+
+/*
+ * May the caller open the disk? The system trusts what a sealed disk holds. -EACCES,
+ * or -ENXIO for CAP_SYS_ADMIN: with any other error than that of a disk
+ * that is not there udev drops the event, and with it the rules for the node.
+ */
 int abuse_access_disk(const struct abuse_device *dev, bool admin)
 {
 	lockdep_assert_held(&dev->lock);
-	if (admin)
+	if (abuse_device_is_users(dev) && !dev->sealed &&
+	    uid_eq(current_euid(), dev->owner))
 		return 0;
-	if (dev->sealed)
-		return -EACCES;
-	if (abuse_device_is_users(dev) && !uid_eq(current_euid(), dev->owner))
-		return -EACCES;
-	return 0;
+	if (admin)
+		return abuse_access_is_admitted(dev) ? 0 : -ENXIO;
+	return dev->sealed || abuse_device_is_users(dev) ? -EACCES : 0;
 }
 
-/* May this descriptor be opened? An old node may stand for another's device by now. */
+/* An administrator wanted to mount it or the like, and mount(8) points to this log. */
+void abuse_access_explain(const struct abuse_device *dev)
+{
+	pr_notice_ratelimited("abuse%u belongs to uid %u: root opens it after \"abusectl admit %u\"\n",
+			      dev->number,
+			      from_kuid(&init_user_ns, dev->owner),
+			      dev->number);
+}
+
+/* -EPERM, -ENXIO: it is not up, -EINVAL: root's own cannot be shut to root. */
+int abuse_access_admit(struct abuse_device *dev, bool admit)
+{
+	int err = 0;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (!abuse_device_is_users(dev))
+		return admit ? 0 : -EINVAL;
+	spin_lock(&dev->lock);
+	if (dev->state == ABUSE_S_UP)
+		WRITE_ONCE(dev->admitted, admit);
+	else
+		err = -ENXIO;
+	spin_unlock(&dev->lock);
+	return err;
+}
+
+/*
+ * May this descriptor be opened? -EPERM: it is sealed. -EACCES: an old node may
+ * stand for another user's device by now. A later sealing may still shut
+ * the descriptor out: abuse_server_check().
+ */
 int abuse_access_node(const struct abuse_server *srv)
 {
 	const struct abuse_device *dev = srv->dev;
 
-	if (srv->admin || !abuse_device_is_users(dev) ||
-	    uid_eq(srv->uid, dev->owner) ||
-	    (READ_ONCE(dev->sealed) && uid_eq(srv->uid, dev->seal_uid)))
+	if (srv->admin)
 		return 0;
-	return -EACCES;
+	if (READ_ONCE(dev->sealed))
+		return uid_eq(srv->uid, READ_ONCE(dev->seal_uid)) ? 0 : -EPERM;
+	return !abuse_device_is_users(dev) || uid_eq(srv->uid, dev->owner) ?
+	       0 : -EACCES;
 }
 
 /* May this descriptor use its device now? -ENODEV, -EPERM. */

@@ -226,6 +226,7 @@ int abuse_device_kill(struct abuse_device *dev)
 	}
 	spin_unlock(&dev->lock);
 	if (!err) {
+		dev->admitted = false;
 		err = abuse_device_end_all(dev);
 		if (err)
 			set_state(dev, ABUSE_S_EMPTY);

@@ -51,6 +51,9 @@ static ABUSE_BLK_OPEN(abuse_open, disk, mode)
 	err = add_opener(dev, disk);
 	if (!err && (mode & BLK_OPEN_EXCL))
 		abuse_claim_begins(dev);
+	if (err == -ENXIO && mode & BLK_OPEN_EXCL &&
+	    !abuse_access_is_admitted(dev))
+		abuse_access_explain(dev);
 	abuse_device_put(dev);
 	return err;
 }

@@ -370,3 +370,4 @@ int abuse_device_reset(struct abuse_server *srv)
 	mutex_unlock(&dev->control);
 	return err;
 }
+	WRITE_ONCE(dev->admitted, false);

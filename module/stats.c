@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The counters of a device, and what can be read of it below
- * /sys/class/abuse/abctlN: state, owner and counters, one value a file.
+ * The counters of a device, and its attributes below /sys/class/abuse/abctlN:
+ * state, owner and counters, one value a file; admitted can be written.
  */
 #include <linux/cred.h>
+#include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/percpu.h>
 #include <linux/sysfs.h>
@@ -161,10 +162,33 @@ static ssize_t servers_show(struct device *node, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(servers);
 
+static ssize_t admitted_show(struct device *node, struct device_attribute *attr,
+			     char *buf)
+{
+	struct abuse_device *dev = dev_get_drvdata(node);
+
+	return sysfs_emit(buf, "%d\n", abuse_access_is_admitted(dev));
+}
+
+static ssize_t admitted_store(struct device *node, struct device_attribute *attr,
+			      const char *buf, size_t count)
+{
+	struct abuse_device *dev = dev_get_drvdata(node);
+	bool admit;
+	int err;
+
+	err = kstrtobool(buf, &admit);
+	if (!err)
+		err = abuse_access_admit(dev, admit);
+	return err ? err : count;
+}
+static DEVICE_ATTR_RW(admitted);
+
 static struct attribute *abuse_attributes[] = {
 	&dev_attr_state.attr,
 	&dev_attr_owner.attr,
 	&dev_attr_trusted.attr,
+	&dev_attr_admitted.attr,
 	&dev_attr_ready.attr,
 	&dev_attr_servers.attr,
 	&dev_attr_read_only.attr,
