@@ -76,6 +76,9 @@
  *  6. lane->lock (spinlock, any context): what waits for workers. Taken with none
  *     of 4 and 5 held.
  *
+ *  7. dev->descriptors_lock (mutex) and, within it or any of the above, dev->pollers_lock
+ *     (spinlock, process context): the descriptors, and those that poll.
+ *
  * Taken with none of these, and none of them within: stack_lock (files.c, mutex), which
  * of our disks lies on which.
  *
@@ -226,7 +229,10 @@ struct abuse_device {
 
 	atomic_t nr_doomed;
 	wait_queue_head_t doomed_wait;	/* RESET and REMOVE, for claimers and files */
-	wait_queue_head_t poll_wait;
+	struct mutex descriptors_lock;
+	struct list_head descriptors;	/* every open one */
+	spinlock_t pollers_lock;
+	struct list_head pollers;	/* those of them that poll and may */
 	struct delayed_work expire_work;
 	struct work_struct ready_work;	/* first server: event, scan */
 	struct work_struct leftovers_work; /* last close after RESET */
@@ -256,6 +262,10 @@ struct abuse_device {
 /* One per open control descriptor. */
 struct abuse_server {
 	struct abuse_device *dev;
+	struct file *file;
+	struct list_head node;		/* of dev->descriptors */
+	struct list_head poller;	/* of dev->pollers, or empty */
+	wait_queue_head_t poll_wait;
 	kuid_t uid;			/* the opener's */
 	bool admin;			/* the opener had CAP_SYS_ADMIN */
 	unsigned int poll_mode;
@@ -687,9 +697,27 @@ void abuse_index_each(void (*fn)(struct abuse_device *dev));
 
 /* ---- access.c: who may open and use what ------------------------------------- */
 
+bool abuse_access_is_admitted(const struct abuse_device *dev);
 int abuse_access_disk(const struct abuse_device *dev, bool admin);
+void abuse_access_explain(const struct abuse_device *dev);
+int abuse_access_admit(struct abuse_device *dev, bool admit);
 int abuse_access_node(const struct abuse_server *srv);
 int abuse_server_check(const struct abuse_server *srv);
+
+/* ---- evict.c: the locks and polls of descriptors ------------------------------- */
+
+void abuse_descriptor_add(struct abuse_server *srv);
+void abuse_descriptor_remove(struct abuse_server *srv);
+void abuse_descriptors_evict(struct abuse_device *dev);
+void abuse_pollers_wait(struct file *file, struct poll_table_struct *wait);
+void abuse_pollers_wake(struct abuse_device *dev, __poll_t events);
+int abuse_server_flock(struct file *file, int cmd, struct file_lock *lock);
+int abuse_server_lock(struct file *file, int cmd, struct file_lock *lock);
+
+/* ---- pace.c: how fast users change devices ---------------------------------------- */
+
+int abuse_pace(void);
+void abuse_pace_forget_all(void);
 
 /* ---- server.c, exchange.c, legacy.c, control.c: calls from user space ------- */
 
@@ -697,10 +725,7 @@ extern const struct file_operations abuse_server_fops;
 extern struct miscdevice abuse_control_misc;
 
 bool abuse_server_is_over(const struct abuse_server *srv);
-bool abuse_access_is_admitted(const struct abuse_device *dev);
 int abuse_server_bind(struct abuse_server *srv);
-void abuse_access_explain(const struct abuse_device *dev);
-int abuse_access_admit(struct abuse_device *dev, bool admit);
 int abuse_read_sized(void *to, size_t known, size_t least,
 		     const void __user *from);
 long abuse_exchange(struct abuse_server *srv, void __user *arg);

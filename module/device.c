@@ -58,7 +58,10 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 	mutex_init(&dev->control);
 	spin_lock_init(&dev->lock);
 	init_waitqueue_head(&dev->doomed_wait);
-	init_waitqueue_head(&dev->poll_wait);
+	spin_lock_init(&dev->pollers_lock);
+	INIT_LIST_HEAD(&dev->pollers);
+	mutex_init(&dev->descriptors_lock);
+	INIT_LIST_HEAD(&dev->descriptors);
 	INIT_DELAYED_WORK(&dev->expire_work, abuse_expire);
 	INIT_WORK(&dev->ready_work, is_served_work);
 	INIT_LIST_HEAD(&dev->servers);
@@ -196,7 +199,7 @@ int abuse_device_end_all(struct abuse_device *dev)
 	lockdep_assert_held(&dev->control);
 	abuse_fail_all(dev);
 	abuse_wake_all(dev);
-	wake_up_interruptible_poll(&dev->poll_wait, EPOLLHUP | EPOLLERR);
+	abuse_pollers_wake(dev, EPOLLHUP | EPOLLERR);
 	wait_event(dev->doomed_wait, !atomic_read(&dev->nr_doomed));
 	if (wait_event_killable(dev->doomed_wait, !abuse_any_redirected(dev)))
 		return -EINTR;

@@ -153,17 +153,14 @@ static void wake_exchange(struct abuse_device *dev, struct abuse_queue *queue)
 
 static void wake_poll(struct abuse_device *dev)
 {
-	/* As for wake_sleeper(). */
-	if (waitqueue_active(&dev->poll_wait))
-		wake_up_interruptible_poll(&dev->poll_wait,
-					   EPOLLIN | EPOLLRDNORM | EPOLLMSG);
+	abuse_pollers_wake(dev, EPOLLIN | EPOLLRDNORM | EPOLLMSG);
 }
 
 /*
  * Requests became pending in this queue: wakes one server that sleeps in exchange, and
  * all that poll. It wakes no server while one busy-polls this queue, because that
  * one looks once more before it sleeps. Pairs with the barriers in
- * prepare_to_wait_exclusive(), in poll_wait() and at the end of the busy-poll: either
+ * prepare_to_wait_exclusive(), in abuse_pollers_wait() and at the end of the busy-poll: either
  * they see the request or we see them.
  *
  * Whom a wake-up reaches owes it: a server that comes out of abuse_fetch_wait() calls

@@ -111,7 +111,9 @@ static int open_device(struct abuse_device *dev, struct file *file)
 		kfree(srv);
 		return err;
 	}
+	srv->file = file;
 	file->private_data = srv;
+	abuse_descriptor_add(srv);
 	return 0;
 }
 
@@ -135,6 +137,7 @@ static int abuse_server_release(struct inode *inode, struct file *file)
 {
 	struct abuse_server *srv = file->private_data;
 
+	abuse_descriptor_remove(srv);
 	if (srv->mm)
 		mmu_notifier_unregister(&srv->notifier, srv->mm);
 	abuse_server_leaves(srv, NULL);
@@ -152,7 +155,7 @@ static __poll_t abuse_server_poll(struct file *file, poll_table *wait)
 	struct abuse_device *dev = srv->dev;
 	int err;
 
-	poll_wait(file, &dev->poll_wait, wait);
+	abuse_pollers_wait(file, wait);
 	err = abuse_server_check(srv);
 	if (err)
 		return err == -ENODEV ? EPOLLHUP | EPOLLERR : EPOLLERR;
@@ -243,5 +246,7 @@ const struct file_operations abuse_server_fops = {
 #ifdef CONFIG_COMPAT
 	.compat_ioctl	= abuse_server_compat_ioctl,
 #endif
+	.flock		= abuse_server_flock,
+	.lock		= abuse_server_lock,
 	.llseek		= noop_llseek,
 };

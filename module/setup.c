@@ -188,6 +188,7 @@ static int set_up(struct abuse_server *srv, struct abuse_params *params)
 	err = seal(dev, params->flags & ABUSE_PARAMS_SEALED, seal_uid);
 	if (err)
 		goto out_unclaim;
+	abuse_descriptors_evict(dev);
 	err = abuse_disk_set_limits(dev, params);
 	if (err) {
 		seal(dev, false, GLOBAL_ROOT_UID);

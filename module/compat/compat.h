@@ -20,6 +20,9 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/file.h>
+#if __has_include(<linux/filelock.h>)
+#include <linux/filelock.h>
+#endif
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/kobject.h>
@@ -795,6 +798,39 @@ static inline void abuse_unregister_blkdev(unsigned int major, const char *name)
 	unregister_blkdev(major, name);
 }
 #endif
+
+/* ---- Advisory locks ------------------------------------------------------------- */
+
+#if ABUSE_HAVE_FILE_LOCK_CORE
+#define ABUSE_FILE_LOCK(lock, member)	((lock)->c.flc_##member)
+#define compat_for_each_lock(lock, list) list_for_each_entry(lock, list, c.flc_list)
+#else
+#define ABUSE_FILE_LOCK(lock, member)	((lock)->fl_##member)
+#define compat_for_each_lock(lock, list) list_for_each_entry(lock, list, fl_list)
+#endif
+
+/* One of those that have locks through this open file by fcntl(2), or NULL. */
+static inline fl_owner_t abuse_posix_lock_owner(struct file *file)
+{
+	fl_owner_t owner = NULL;
+#ifdef CONFIG_FILE_LOCKING
+	struct file_lock_context *ctx =
+		smp_load_acquire(&file_inode(file)->i_flctx);
+	struct file_lock *lock;
+
+	if (!ctx)
+		return NULL;
+	spin_lock(&ctx->flc_lock);
+	compat_for_each_lock(lock, &ctx->flc_posix) {
+		if (ABUSE_FILE_LOCK(lock, file) == file) {
+			owner = ABUSE_FILE_LOCK(lock, owner);
+			break;
+		}
+	}
+	spin_unlock(&ctx->flc_lock);
+#endif
+	return owner;
+}
 
 /* ---- Server memory ---------------------------------------------------------------- */
 

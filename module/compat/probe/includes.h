@@ -6,6 +6,9 @@
 #include <linux/blkdev.h>
 #include <linux/device.h>
 #include <linux/file.h>
+#if __has_include(<linux/filelock.h>)
+#include <linux/filelock.h>
+#endif
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/module.h>
