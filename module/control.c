@@ -137,6 +137,10 @@ static long control_add(struct abuse_add __user *arg)
 
 static long control_call(unsigned int cmd, unsigned long arg)
 {
+	int err = abuse_pace();
+
+	if (err)
+		return err;
 	switch (cmd) {
 	case ABUSE_CTL_ADD:
 		return control_add((struct abuse_add __user *)arg);

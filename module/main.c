@@ -247,6 +247,7 @@ static int __init abuse_init(void)
 out_nodes:
 	cdev_del(&abuse_cdev);
 out_block_major:
+	abuse_pace_forget_all();
 	abuse_unregister_blkdev(abuse_block_major, "abuse");
 	abuse_index_remove_all();
 out_node_major:
@@ -265,6 +266,7 @@ static void __exit abuse_exit(void)
 	abuse_unregister_blkdev(abuse_block_major, "abuse");
 	cdev_del(&abuse_cdev);
 	abuse_index_remove_all();
+	abuse_pace_forget_all();
 	release_node_major();
 	class_destroy(abuse_class);
 	destroy_workqueues();

@@ -258,7 +258,9 @@ int abuse_device_reconnect(struct abuse_server *srv,
 	struct abuse_params next;
 	int err;
 
-	err = control_lock(srv);
+	err = abuse_pace();
+	if (!err)
+		err = control_lock(srv);
 	if (err)
 		return err;
 	next = dev->params;
@@ -329,7 +331,7 @@ int abuse_device_set_up(struct abuse_server *srv, struct abuse_params *params,
 			bool live)
 {
 	bool named = has_identity(params);
-	int err = named ? index_and_control_lock(srv) : control_lock(srv);
+	int err = abuse_pace();
 
 	if (err)
 		return err;
@@ -360,7 +362,9 @@ int abuse_device_reset(struct abuse_server *srv)
 	struct abuse_device *dev = srv->dev;
 	int err;
 
-	err = control_lock(srv);
+	err = abuse_pace();
+	if (!err)
+		err = control_lock(srv);
 	if (err)
 		return err;
 	spin_lock(&dev->lock);
