@@ -197,11 +197,11 @@ struct abuse_device {
 	spinlock_t lock;
 	u32 state;			/* ABUSE_S_*; lockless reads are hints */
 	bool sealed;
+	bool admitted;			/* a user's, until RESET: to CAP_SYS_ADMIN */
 	bool ready;			/* a server has waited since set-up */
 	bool is_watched;		/* the expire work is due, or has nothing to do */
 	u32 patience;			/* ABUSE_WAITS .. */
 	u64 epoch;			/* counts set-ups */
-	bool admitted;			/* a user's, until RESET: to CAP_SYS_ADMIN */
 	kuid_t seal_uid;
 	bool read_only;			/* as set up; control, read by each request */
 	u64 features;

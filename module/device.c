@@ -29,7 +29,7 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 	u64 generation;
 	u32 i;
 
-	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
 	if (!dev)
 		return NULL;
 	dev->number = number;
@@ -38,8 +38,9 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 	dev->hw_queues = add->hw_queues;
 	dev->depth = add->depth;
 	dev->nr_slots = add->hw_queues * add->depth;
-	dev->slots = kvcalloc(dev->nr_slots, sizeof(*dev->slots), GFP_KERNEL);
-	dev->stats = alloc_percpu(struct abuse_stats);
+	dev->slots = kvcalloc(dev->nr_slots, sizeof(*dev->slots),
+			      GFP_KERNEL_ACCOUNT);
+	dev->stats = alloc_percpu_gfp(struct abuse_stats, GFP_KERNEL_ACCOUNT);
 	if (!dev->slots || !dev->stats || abuse_queues_alloc(dev)) {
 		free_memory(dev);
 		return NULL;
@@ -129,7 +130,7 @@ static int add_node(struct abuse_device *dev)
 	struct device *node;
 	int err;
 
-	node = kzalloc(sizeof(*node), GFP_KERNEL);
+	node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 	if (!node)
 		return -ENOMEM;
 	device_initialize(node);
@@ -225,11 +226,11 @@ int abuse_device_kill(struct abuse_device *dev)
 		err = -ENODEV;
 	} else {
 		dev->is_emptying |= dev->state == ABUSE_S_UP;
+		dev->admitted = false;
 		dev->state = ABUSE_S_DYING;
 	}
 	spin_unlock(&dev->lock);
 	if (!err) {
-		dev->admitted = false;
 		err = abuse_device_end_all(dev);
 		if (err)
 			set_state(dev, ABUSE_S_EMPTY);

@@ -15,7 +15,7 @@ DEFINE_MUTEX(abuse_index_lock);
 /* [number] = device, or this if it was removed: no node brings it back */
 #define ABUSE_REMOVED	xa_mk_value(1)
 
-static DEFINE_XARRAY(abuse_devices);
+static DEFINE_XARRAY_FLAGS(abuse_devices, XA_FLAGS_ACCOUNT);
 
 /* With a reference; NULL if there is none. */
 struct abuse_device *abuse_index_get(u32 number)

@@ -196,7 +196,7 @@ static int alloc_handed(struct abuse_server *srv)
 
 	if (READ_ONCE(srv->handed))
 		return 0;
-	handed = kvcalloc(dev->nr_slots, sizeof(*handed), GFP_KERNEL);
+	handed = kvcalloc(dev->nr_slots, sizeof(*handed), GFP_KERNEL_ACCOUNT);
 	if (!handed)
 		return -ENOMEM;
 	spin_lock(&dev->lock);
@@ -281,7 +281,7 @@ long abuse_get_bio(struct abuse_server *srv, void __user *arg)
 	if (ret)
 		return ret;
 	if (hdr.ab_transfer_address) {
-		vecs = kcalloc(ABUSE_MAX_VECS, sizeof(*vecs), GFP_KERNEL);
+		vecs = kcalloc(ABUSE_MAX_VECS, sizeof(*vecs), GFP_KERNEL_ACCOUNT);
 		if (!vecs)
 			return -ENOMEM;
 	}
@@ -402,7 +402,7 @@ long abuse_put_bio(struct abuse_server *srv, void __user *arg)
 	default:
 		return -EINVAL;
 	}
-	scratch = kvmalloc(sizeof(*scratch), GFP_KERNEL);
+	scratch = kvmalloc(sizeof(*scratch), GFP_KERNEL_ACCOUNT);
 	if (!scratch)
 		return -ENOMEM;
 	claim.id = hdr.ab_id;

@@ -17,12 +17,13 @@ int abuse_queues_alloc(struct abuse_device *dev)
 {
 	u32 i;
 
-	dev->queues = kvcalloc(dev->hw_queues, sizeof(*dev->queues), GFP_KERNEL);
+	dev->queues = kvcalloc(dev->hw_queues, sizeof(*dev->queues),
+			       GFP_KERNEL_ACCOUNT);
 	if (!dev->queues)
 		return -ENOMEM;
 	if (dev->hw_queues > 1) {
 		dev->homes = kvcalloc(nr_cpu_ids, sizeof(*dev->homes),
-				      GFP_KERNEL);
+				      GFP_KERNEL_ACCOUNT);
 		if (!dev->homes)
 			return -ENOMEM;
 	}

@@ -98,7 +98,7 @@ static int open_device(struct abuse_device *dev, struct file *file)
 	struct abuse_server *srv;
 	int err;
 
-	srv = kzalloc(sizeof(*srv), GFP_KERNEL);
+	srv = kzalloc(sizeof(*srv), GFP_KERNEL_ACCOUNT);
 	if (!srv)
 		return -ENOMEM;
 	srv->dev = dev;

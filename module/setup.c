@@ -333,6 +333,8 @@ int abuse_device_set_up(struct abuse_server *srv, struct abuse_params *params,
 	bool named = has_identity(params);
 	int err = abuse_pace();
 
+	if (!err)
+		err = named ? index_and_control_lock(srv) : control_lock(srv);
 	if (err)
 		return err;
 	err = set_up_or_change(srv, params, live);
@@ -369,10 +371,10 @@ int abuse_device_reset(struct abuse_server *srv)
 		return err;
 	spin_lock(&dev->lock);
 	dev->is_emptying |= dev->state == ABUSE_S_UP;
+	WRITE_ONCE(dev->admitted, false);
 	WRITE_ONCE(dev->state, ABUSE_S_EMPTY);
 	spin_unlock(&dev->lock);
 	err = finish_reset(dev);
 	mutex_unlock(&dev->control);
 	return err;
 }
-	WRITE_ONCE(dev->admitted, false);
