@@ -35,7 +35,7 @@ extern const struct cmd *const cmds[];		/* ends with NULL */
 const struct cmd *cmd_lookup(const char *name);
 
 /* commands/<verb>.c */
-extern const struct cmd cmd_add, cmd_complete, cmd_get, cmd_help, cmd_info, cmd_list,
+extern const struct cmd cmd_add, cmd_admit, cmd_complete, cmd_get, cmd_help, cmd_info, cmd_list,
 	cmd_poll, cmd_put, cmd_remove, cmd_reset, cmd_resize, cmd_server, cmd_setup,
 	cmd_stat;
 

@@ -36,6 +36,7 @@ static const struct column columns[] = {
 	COL("RO", read_only, YESNO, "read-only"),
 	COL("OWNER", owner, NUMBER, "uid; 0 = root's and the group's"),
 	COL("TRUSTED", trusted, YESNO, "sealed by an administrator"),
+	COL("ADMITTED", admitted, YESNO, "root may open the disk"),
 	COL("READY", ready, YESNO, "a server is there"),
 	COL("SERVERS", servers, NUMBER, "live servers"),
 	COL("NAME", name, TEXT, "given name"),

@@ -34,9 +34,11 @@ int device_missing(const char *text, int err)
 		return failed(text, "neither a disk /dev/abuseN nor a control "
 			      "node /dev/abctlN; give its number or one of these");
 	case EACCES:
-	case EPERM:
 		return failed(text, "%s; be root, in the group abuse, or the user "
 			      "who added it", strerror(err));
+	case EPERM:
+		return failed(text, "sealed; only root and the uid named at set-up may "
+			      "use it");
 	}
 	return failed(text, "%s", strerror(err));
 }
@@ -53,11 +55,7 @@ int device_open(const char *text, unsigned int *number)
 	}
 	ret = abuse_ctl_get_status(fd, &info);
 	if (ret < 0) {
-		if (ret == -EPERM)
-			failed(text, "sealed; only root and the uid named at "
-			       "set-up may use it");
-		else
-			device_missing(text, -ret);
+		device_missing(text, -ret);
 		close(fd);
 		return -1;
 	}

@@ -74,6 +74,7 @@ int abuse_dev_stat(unsigned int number, struct abuse_dev *dev)
 		*dev->uuid = '\0';	/* all 0: it has none */
 	dev->owner = attr_number(ATTR("owner"));
 	dev->trusted = attr_number(ATTR("trusted"));
+	dev->admitted = attr_number(ATTR("admitted"));
 	dev->ready = attr_number(ATTR("ready"));
 	attr_text(ATTR("servers"), text, sizeof(text));
 	dev->servers = strtoull(text, NULL, 10);
@@ -95,6 +96,26 @@ int abuse_dev_stat(unsigned int number, struct abuse_dev *dev)
 #undef ATTR
 #undef DISK_ATTR
 	return 0;
+}
+
+int abuse_dev_admit(unsigned int number, bool admit)
+{
+	char path[256];
+	int fd, ret = 0;
+
+	snprintf(path, sizeof(path), "%s/abctl%u/admitted", sysfs_class(), number);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0) {
+		ret = -errno;
+		if (ret != -ENOENT)
+			return ret;
+		*strrchr(path, '/') = '\0';
+		return access(path, F_OK) ? -ENODEV : -EOPNOTSUPP;
+	}
+	if (write(fd, admit ? "1\n" : "0\n", 2) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
 }
 
 /* The N of "<prefix>N", or -1. */

@@ -137,6 +137,8 @@ struct abuse_dev {
 	uint64_t returned;		/* by servers that died */
 	uint64_t oldest_ms;		/* age of the oldest request */
 	uint64_t servers;		/* live descriptors that serve it */
+	uint64_t admitted;		/* root may open the disk */
+	uint64_t reserved[6];
 	uint64_t reserved[7];
 };
 
@@ -161,6 +163,15 @@ int abuse_dev_each(int (*fn)(const struct abuse_dev *dev, void *arg), void *arg)
  * A number need not exist yet: opening tells.
  */
 int abuse_dev_find(const char *text);
+
+/*
+ * abuse_dev_admit() - let root open a user's disk, or refuse it again
+ *
+ * -EPERM or -EACCES without CAP_SYS_ADMIN, -ENXIO when the device is not up, -EINVAL
+ * when root is to be refused a disk that is no user's, -ENODEV, -EOPNOTSUPP when
+ * the module cannot refuse root.
+ */
+int abuse_dev_admit(unsigned int number, bool admit);
 
 /* abuse_dev_open() - open the control node of what @text names; a descriptor */
 int abuse_dev_open(const char *text);

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * abusectl admit: let root open the disks of users, until they are reset.
+ */
+#include "cmd.h"
+#include "complete.h"
+
+#include <errno.h>
+#include <libabuse.h>
+#include <stdio.h>
+#include <string.h>
+
+static int admit_failed(const char *text, bool revoke, int err)
+{
+	switch (err) {
+	case EACCES:
+	case EPERM:
+		return failed(text, "only root decides whether root opens it");
+	case ENXIO:
+		return failed(text, "it is not set up, and a reset ends what was "
+			      "admitted; run this again once it is served");
+	case EINVAL:
+		if (revoke)
+			return failed(text, "it is no user's disk; root always opens it");
+		break;
+	case EOPNOTSUPP:
+		return failed(text, "the module is older than this program and lets root "
+			      "open every disk");
+	}
+	return device_missing(text, err);
+}
+
+static int run(int argc, char **argv)
+{
+	bool revoke = argc > 1 && !strcmp(argv[1], "--revoke");
+	int i = revoke ? 2 : 1, ret, status = EXIT_OK;
+
+	if (i == argc)
+		return misused("a DEV is needed");
+	for (; i < argc; i++) {
+		if (*argv[i] == '-')
+			return misused("%s: no such option", argv[i]);
+		ret = abuse_dev_find(argv[i]);
+		if (ret >= 0)
+			ret = abuse_dev_admit((unsigned int)ret, !revoke);
+		if (ret < 0)
+			status = admit_failed(argv[i], revoke, -ret);
+	}
+	return status;
+}
+
+static void details(void)
+{
+	puts("A user's disk opens for its owner alone, since what it holds and how fast it\n"
+	     "answers is that user's choice. Root opens it, to mount it for example, once it is\n"
+	     "admitted: until it is reset or removed. For root only.\n"
+	     "\n"
+	     "  --revoke               refuse root again; what is open stays open");
+}
+
+static void complete(int argc, char **argv)
+{
+	if (argc == 2 && *argv[1] == '-')
+		complete_word(argv[1], "--revoke", "refuse root again");
+	else
+		complete_all_devices(argc, argv);
+}
+
+const struct cmd cmd_admit = {
+	.name = "admit",
+	.run = run,
+	.args = "[--revoke] DEV...",
+	.summary = "let root open the disks of users",
+	.details = details,
+	.complete = complete,
+};
