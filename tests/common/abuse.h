@@ -328,6 +328,30 @@ static inline long long attribute_number(const struct device *d,
 	return *text ? strtoll(text, NULL, 0) : -1;
 }
 
+/* Writes to an attribute; 0 or -errno. */
+static inline int attribute_write(const struct device *d, const char *name, const char *text)
+{
+	char path[128];
+	int fd, ret = 0;
+
+	snprintf(path, sizeof(path), "/sys/class/abuse/abctl%u/%s", d->number,
+		 name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* Lets root open the disk of a user, until it is reset. */
+static inline void device_admit(const struct device *d)
+{
+	errno = -attribute_write(d, "admitted", "1");
+	need(!errno, "root to be admitted to %s", d->disk);
+}
+
 /* Lets any user open a node, after udev has had its say on it. */
 static inline void node_for_all(const char *path)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The disk of an ordinary user's device opens for its owner and CAP_SYS_ADMIN
- * alone, whatever the mode of its node; the control node is born the owner's and
- * root's disks open for whom the mode lets in. No more than 1 % of the dirty pages may
+ * The disk of an ordinary user's device opens for its owner alone, whatever the mode of
+ * its node: neither for another user nor for root. The control node is born the owner's,
+ * and root's disks open for those whom the mode lets in. No more than 1 % of the dirty pages may
  * be a user's disk's; root's has no such limit.
  */
 #include "abuse.h"
@@ -78,7 +78,8 @@ int main(void)
 	is(run_as(OWNER, open_disk, d), 0, "its owner opens the disk to write");
 	ok(is_refused(run_as(OTHER, open_disk, NULL)), "another user does not");
 	ok(is_refused(run_as(OTHER, open_disk, d)), "another user does not, to write");
-	is(run_as(0, open_disk, NULL), 0, "root opens it");
+	is(run_as(0, open_disk, NULL), ENXIO, "nor does root");
+	is(run_as(0, open_node, NULL), 0, "though root opens the control node");
 	ok(is_refused(run_as(OTHER, open_node, NULL)), "another user opens no control node");
 	is(run_as(OWNER, open_node, NULL), 0, "its owner does");
 

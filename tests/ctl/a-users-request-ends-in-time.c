@@ -85,6 +85,7 @@ int main(void)
 	node_for_all("/dev/abuse-control");
 	is(run_as(USER, user, NULL), 0, "a user sets a device up, and cannot wait for longer");
 
+	device_admit(d);
 	group = device_new();
 	set_up(&group, 1 * MIB, 0);
 	fd = server_open(&group);
@@ -108,6 +109,7 @@ int main(void)
 	io_free(queued);
 
 	is(run_as(USER, user_by_2009, NULL), 0, "set up through SET_STATUS it is the same");
+	device_admit(d);
 	close(fd);
 	fd = server_open(d);
 	again = now();

@@ -139,7 +139,6 @@ struct abuse_dev {
 	uint64_t servers;		/* live descriptors that serve it */
 	uint64_t admitted;		/* root may open the disk */
 	uint64_t reserved[6];
-	uint64_t reserved[7];
 };
 
 /* abuse_dev_is_loaded() - is the module there? */

@@ -17,7 +17,8 @@
  *
  * Errors common to all calls on a control node: ENODEV the device was
  * removed; EPERM it is sealed and this descriptor was opened by neither
- * CAP_SYS_ADMIN nor the uid named at set-up; EFAULT a bad address; EINTR a
+ * CAP_SYS_ADMIN nor the uid named at set-up, which open, flock and the locks
+ * of fcntl then give, too; EFAULT a bad address; EINTR a
  * signal came before anything was done (never restarted by itself).
  *
  * Changes: 1.0 the 2009 interface; exchange, parameters, abuse-control.
