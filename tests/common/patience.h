@@ -10,7 +10,7 @@
 
 #define USER	4242
 
-/* Of an ordinary user, with so many requests, all of 4 KiB; set up by root. */
+/* Of an ordinary user, with so many requests, all of 4 KiB; set up by root, who may open its disk. */
 static inline struct device users_device(unsigned int depth)
 {
 	struct abuse_add a = {
@@ -28,6 +28,7 @@ static inline struct device users_device(unsigned int depth)
 	     "the nodes %s and %s", d.node, d.disk);
 	p.logical_block_size = 4096;
 	set_up_as(&d, &p);
+	device_admit(&d);
 	return d;
 }
 

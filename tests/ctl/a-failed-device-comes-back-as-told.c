@@ -89,6 +89,7 @@ int main(void)
 	is(reset(fd), 0, "RESET");
 	close(fd);
 	set_up(&d, 1 * MIB, 0);
+	device_admit(&d);
 	fd = server_open(&d);
 	ok(io_is_served(&d, fd), "set up anew it waits for servers");
 	close(fd);
