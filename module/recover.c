@@ -9,16 +9,58 @@
 #include "abuse.h"
 #include "trace.h"
 
-/* While they were held the device may have shrunk. */
-static void came_back(struct abuse_device *dev)
+/*
+ * Ends what is on the list, with EIO. Their slots are free already, and each may be
+ * used again as soon as its request has ended.
+ */
+static void end_listed(struct abuse_device *dev, struct list_head *ended)
 {
-	u64 capacity;
+	unsigned int n = 0, counted = 0;
+	struct abuse_slot *slot, *next;
+
+	list_for_each_entry(slot, ended, node) {
+		counted += slot->counted;
+		n++;
+	}
+	if (!n)
+		return;
+	abuse_count(dev, errors, n);
+	if (counted)
+		abuse_uncount(dev, counted);
+	list_for_each_entry_safe(slot, next, ended, node) {
+		list_del_init(&slot->node);
+		abuse_end(slot->rq, EIO);
+	}
+}
+
+/*
+ * Takes a held request from srv, under the lock of its queue. While it was held the
+ * device may have shrunk: nobody else is to be handed what lies beyond the new end, so
+ * that becomes free and goes onto the list ended; the rest becomes pending, for the
+ * caller to put on a list. True: it is pending.
+ */
+static bool take_back(struct abuse_server *srv, struct abuse_slot *slot,
+		      u64 word, struct list_head *ended)
+{
+	struct abuse_device *dev = srv->dev;
+
+	lockdep_assert_held(&abuse_queue_of(dev, slot)->lock);
+	if (abuse_word_state(word) != ABUSE_HELD ||
+	    READ_ONCE(slot->holder) != srv)
+		return false;
+	if (!abuse_rq_ends_beyond(slot->rq, get_capacity(dev->disk)))
+		return abuse_slot_move(slot, word, ABUSE_PENDING);
+	if (abuse_slot_move(slot, word, ABUSE_FREE)) {
+		trace_abuse_answered(dev, slot, EIO);
+		list_add_tail(&slot->node, ended);
+	}
+	return false;
+}
+
+static void wake_for_all(struct abuse_device *dev)
+{
 	u32 i;
 
-	spin_lock(&dev->lock);
-	capacity = dev->params.capacity;
-	spin_unlock(&dev->lock);
-	abuse_fail_beyond(dev, capacity >> SECTOR_SHIFT);
 	for (i = 0; i < dev->hw_queues; i++)
 		if (!list_empty(&dev->queues[i].pending))
 			abuse_wake_one(dev, &dev->queues[i]);
@@ -31,6 +73,7 @@ void abuse_return(struct abuse_server *srv, const struct abuse_request *requests
 	struct abuse_device *dev = srv->dev;
 	struct abuse_queue *queue;
 	struct abuse_slot *slot;
+	LIST_HEAD(ended);
 	u64 word;
 
 	if (!n)
@@ -41,13 +84,12 @@ void abuse_return(struct abuse_server *srv, const struct abuse_request *requests
 			continue;
 		queue = abuse_queue_of(dev, slot);
 		spin_lock(&queue->lock);
-		if (abuse_word_state(word) == ABUSE_HELD &&
-		    READ_ONCE(slot->holder) == srv &&
-		    abuse_slot_move(slot, word, ABUSE_PENDING))
+		if (take_back(srv, slot, word, &ended))
 			abuse_queue_front(dev, slot);
 		spin_unlock(&queue->lock);
 	}
-	came_back(dev);
+	end_listed(dev, &ended);
+	wake_for_all(dev);
 }
 
 static int later(void *priv, const struct list_head *a,
@@ -58,7 +100,8 @@ static int later(void *priv, const struct list_head *a,
 }
 
 /* Of one queue; how many. */
-static unsigned int return_queue(struct abuse_server *srv, u32 number)
+static unsigned int return_queue(struct abuse_server *srv, u32 number,
+				 struct list_head *ended)
 {
 	struct abuse_device *dev = srv->dev;
 	struct abuse_queue *queue = &dev->queues[number];
@@ -73,11 +116,9 @@ static unsigned int return_queue(struct abuse_server *srv, u32 number)
 	for (i = 0; i < dev->depth; i++) {
 		slot = &slots[i];
 		word = abuse_slot_word(slot);
-		if (READ_ONCE(slot->holder) != srv)
-			continue;
-		WARN_ON_ONCE(abuse_word_state(word) == ABUSE_CLAIMED_HELD);
-		if (abuse_word_state(word) == ABUSE_HELD &&
-		    abuse_slot_move(slot, word, ABUSE_PENDING)) {
+		WARN_ON_ONCE(abuse_word_state(word) == ABUSE_CLAIMED_HELD &&
+			     READ_ONCE(slot->holder) == srv);
+		if (take_back(srv, slot, word, ended)) {
 			list_add_tail(&slot->node, &back);
 			n++;
 		}
@@ -99,13 +140,15 @@ void abuse_return_all(struct abuse_server *srv)
 {
 	struct abuse_device *dev = srv->dev;
 	unsigned int n = 0;
+	LIST_HEAD(ended);
 	u32 i;
 
 	for (i = 0; i < dev->hw_queues; i++)
-		n += return_queue(srv, i);
+		n += return_queue(srv, i, &ended);
 	abuse_count(dev, returned, n);
+	end_listed(dev, &ended);
 	if (n)
-		came_back(dev);
+		wake_for_all(dev);
 }
 
 struct sweep {
@@ -116,9 +159,9 @@ struct sweep {
 
 /*
  * Takes what a sweep wants from whoever has it, onto the list ended; what is being
- * copied right now is doomed, and its claimer ends it. True: one is on the list.
+ * copied right now is doomed, and its claimer ends it.
  */
-static bool sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
+static void sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
 		       const struct sweep *sweep, struct list_head *ended)
 {
 	u64 word;
@@ -129,32 +172,32 @@ static bool sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
 		switch (abuse_word_state(word)) {
 		case ABUSE_PENDING:
 			if (!sweep->wants(slot, sweep))
-				return false;
+				return;
 			abuse_queue_take(dev, slot);
 			abuse_slot_move_sure(slot, ABUSE_FREE);
 			break;
 		case ABUSE_HELD:
 			if (!sweep->wants(slot, sweep))
-				return false;
+				return;
 			if (!abuse_slot_move(slot, word, ABUSE_FREE))
 				continue;
 			break;
 		case ABUSE_CLAIMED_PENDING:
 		case ABUSE_CLAIMED_HELD:
 			if (!sweep->wants(slot, sweep))
-				return false;
+				return;
 			atomic_inc(&dev->nr_doomed);
 			if (abuse_slot_move(slot, word, ABUSE_DOOMED))
-				return false;
+				return;
 			if (atomic_dec_and_test(&dev->nr_doomed))
 				wake_up(&dev->doomed_wait);
 			continue;
 		default:
-			return false;
+			return;
 		}
 		trace_abuse_answered(dev, slot, EIO);
 		list_add_tail(&slot->node, ended);
-		return true;
+		return;
 	}
 }
 
@@ -164,30 +207,14 @@ static void sweep_queue(struct abuse_device *dev, u32 number,
 {
 	struct abuse_queue *queue = &dev->queues[number];
 	struct abuse_slot *slots = &dev->slots[number * dev->depth];
-	unsigned int n = 0, counted = 0;
-	struct abuse_slot *slot, *next;
 	LIST_HEAD(ended);
 	u32 i;
 
 	spin_lock(&queue->lock);
-	for (i = 0; i < dev->depth; i++) {
-		if (!sweep_slot(dev, &slots[i], sweep, &ended))
-			continue;
-		counted += slots[i].counted;
-		n++;
-	}
+	for (i = 0; i < dev->depth; i++)
+		sweep_slot(dev, &slots[i], sweep, &ended);
 	spin_unlock(&queue->lock);
-	if (!n)
-		return;
-	abuse_count(dev, errors, n);
-	if (counted)
-		abuse_uncount(dev, counted);
-
-	/* Once its request has ended a slot is used again at any moment. */
-	list_for_each_entry_safe(slot, next, &ended, node) {
-		list_del_init(&slot->node);
-		abuse_end(slot->rq, EIO);
-	}
+	end_listed(dev, &ended);
 }
 
 static void sweep(struct abuse_device *dev, const struct sweep *sweep)
@@ -211,14 +238,24 @@ void abuse_fail_all(struct abuse_device *dev)
 	sweep(dev, &all);
 }
 
+/*
+ * One that a PUT_BIO has claimed is a queued one: if its copy faults it is pending again.
+ * What is held its holder may still answer; take_back() looks at what comes back.
+ */
 static bool wants_beyond(const struct abuse_slot *slot,
 			 const struct sweep *sweep)
 {
-	return abuse_word_state(abuse_slot_word(slot)) == ABUSE_PENDING &&
+	enum abuse_slot_state state = abuse_word_state(abuse_slot_word(slot));
+
+	return (state == ABUSE_PENDING || state == ABUSE_CLAIMED_PENDING) &&
 	       abuse_rq_ends_beyond(slot->rq, sweep->end);
 }
 
-/* Queued requests that a shrunken device no longer has room for. */
+/*
+ * Queued requests that a shrunken device no longer has room for. The capacity is
+ * changed before: who queues a request, or gives one back, sees it under the lock of
+ * the queue that this takes next.
+ */
 void abuse_fail_beyond(struct abuse_device *dev, sector_t end)
 {
 	const struct sweep beyond = { .wants = wants_beyond, .end = end };
