@@ -122,6 +122,13 @@
 #define ABUSE_MAX_VECS		256	/* of one request; 2009's BIO_MAX_PAGES */
 #define ABUSE_MAX_SPIN_NS	1000000
 
+/*
+ * After so many bytes, and the request that these end in, a call settles what it has
+ * answered and lets others have the processor. A batch of 32 requests of
+ * 4 KiB stays whole.
+ */
+#define ABUSE_COPY_AT_ONCE	(256U << 10)
+
 /* The word of a slot: generation << ABUSE_STATE_BITS | state. */
 #define ABUSE_STATE_BITS	16
 #define ABUSE_SLOT_BITS		16	/* an id: generation << these | slot */

@@ -287,6 +287,13 @@ static __always_inline int answer_one(struct abuse_server *srv,
 	return 0;
 }
 
+/* In the middle of a batch: what was answered so far need not wait for the rest. */
+static noinline void abuse_pause(struct abuse_device *dev, struct abuse_tally *tally)
+{
+	abuse_settle(dev, tally);
+	cond_resched();
+}
+
 /* Each reply on its own; what went wrong with one is its status. How many taken. */
 unsigned int abuse_answer(struct abuse_server *srv,
 			  struct abuse_reply *replies, unsigned int n)
@@ -300,6 +307,8 @@ unsigned int abuse_answer(struct abuse_server *srv,
 		err = answer_one(srv, reply, &tally);
 		reply->status = err == -EINTR ? EFAULT : -err;
 		taken += !err;
+		if (unlikely(tally.bytes >= ABUSE_COPY_AT_ONCE))
+			abuse_pause(srv->dev, &tally);
 	}
 	abuse_settle(srv->dev, &tally);
 	return taken;

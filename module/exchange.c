@@ -157,17 +157,23 @@ static int deliver_payloads(struct abuse_server *srv,
 			    const struct abuse_exchange *x,
 			    struct abuse_request *requests, unsigned int n)
 {
-	unsigned int from, to = 0;
+	unsigned int from, to = 0, bytes = 0;
 	int err;
 
 	for (from = 0; from < n; from++) {
 		struct abuse_request *req = &requests[from];
 
 		err = 0;
-		if (req->op == ABUSE_OP_WRITE && x->buffer_size)
+		if (req->op == ABUSE_OP_WRITE && x->buffer_size) {
 			err = abuse_take_payload(srv, req->id,
 					abuse_user_ptr(x->buffer + req->offset),
 					req->length);
+			bytes += req->length;
+		}
+		if (bytes >= ABUSE_COPY_AT_ONCE) {
+			bytes = 0;
+			cond_resched();
+		}
 		if (err == -ESTALE)
 			continue;
 		if (err) {
