@@ -206,9 +206,10 @@ struct abuse_device {
 	bool sealed;
 	bool admitted;			/* a user's, until RESET: to CAP_SYS_ADMIN */
 	bool ready;			/* a server has waited since set-up */
+	bool is_announced;		/* the event "up" of this set-up was sent */
 	bool is_watched;		/* the expire work is due, or has nothing to do */
 	u32 patience;			/* ABUSE_WAITS .. */
-	u64 epoch;			/* counts set-ups */
+	atomic64_t epoch;		/* counts set-ups */
 	kuid_t seal_uid;
 	bool read_only;			/* as set up; control, read by each request */
 	u64 features;
@@ -276,7 +277,7 @@ struct abuse_server {
 	kuid_t uid;			/* the opener's */
 	bool admin;			/* the opener had CAP_SYS_ADMIN */
 	unsigned int poll_mode;
-	u64 epoch;			/* which set-up it serves; 0 = any; dev->lock */
+	atomic64_t epoch;		/* which set-up it serves; 0 = any */
 	u64 *handed;			/* [slot] = id GET_BIO gave us; dev->lock */
 	struct xarray targets;		/* registered files */
 
@@ -301,7 +302,7 @@ struct abuse_target {
 	struct list_head node;		/* of dev->stacked, while it is registered */
 	const struct cred *cred;	/* the registrar's */
 	unsigned int block_mask;	/* direct I/O: alignment - 1 */
-	u64 epoch;			/* set-up that last used it; dev->lock */
+	s64 epoch;			/* set-up that last used it; dev->lock */
 	errseq_t wb_err;		/* of file, when that began */
 	struct llist_node closing;	/* of dev->closing, without references */
 };
@@ -470,6 +471,18 @@ extern const struct blk_mq_ops abuse_mq_ops;
 
 /* ---- fetch.c: requests are handed out ----------------------------------- */
 
+/* An abuse_request on its way to the caller, as small as it can be on the stack. */
+struct abuse_dispatch {
+	u64 id;
+	u64 sector;
+	u32 length;
+	u32 offset;	/* in the buffer: 512 requests of 1 MiB fit */
+	u16 op;
+	u16 flags;
+	u16 ioprio;
+	u16 write_hint;
+};
+
 /* What one call asks for, and how far it has come. */
 struct abuse_wish {
 	unsigned int left;		/* how many more; 0 = go no further */
@@ -480,7 +493,7 @@ struct abuse_wish {
 };
 
 int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
-		struct abuse_request *requests, unsigned int max);
+		struct abuse_dispatch *requests, unsigned int max);
 int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns);
 
 /* ---- claim.c: one call has a request to itself ----------------------------- */
@@ -514,7 +527,11 @@ struct abuse_claim {
 
 struct abuse_copy;
 
-/* Takes the request that srv holds under this id; NULL: it does not, or no more. */
+/*
+ * Takes the request that srv holds under this id; NULL: it does not, or no more. In line,
+ * an optimisation of abuse_claim() for nearly every reply, which needs no more of a
+ * claim than its slot as long as nothing faults.
+ */
 static inline struct abuse_slot *abuse_claim_held(const struct abuse_server *srv,
 						  u64 id)
 {
@@ -602,7 +619,7 @@ void abuse_copy_zero(struct request *rq);
 
 /* ---- recover.c: nobody answers ------------------------------------------- */
 
-void abuse_return(struct abuse_server *srv, const struct abuse_request *requests,
+void abuse_return(struct abuse_server *srv, const struct abuse_dispatch *requests,
 		  unsigned int n);
 void abuse_return_all(struct abuse_server *srv);
 void abuse_fail_all(struct abuse_device *dev);
@@ -658,6 +675,7 @@ void abuse_device_get(struct abuse_device *dev);
 void abuse_device_put(struct abuse_device *dev);
 int abuse_device_end_all(struct abuse_device *dev);
 void abuse_device_is_served(struct abuse_server *srv);
+void abuse_device_is_announced(struct abuse_device *dev);
 
 /* A device by an ordinary user: its content and its answers are not trusted. */
 static inline bool abuse_device_is_users(const struct abuse_device *dev)

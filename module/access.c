@@ -90,10 +90,11 @@ int abuse_server_check(const struct abuse_server *srv)
 {
 	const struct abuse_device *dev = srv->dev;
 
-	if (READ_ONCE(dev->state) == ABUSE_S_DYING)
+	/* The state first: whoever sees a set-up sees its seal. */
+	if (smp_load_acquire(&dev->state) == ABUSE_S_DYING)
 		return -ENODEV;
 	if (READ_ONCE(dev->sealed) && !srv->admin &&
-	    !uid_eq(srv->uid, dev->seal_uid))
+	    !uid_eq(srv->uid, READ_ONCE(dev->seal_uid)))
 		return -EPERM;
 	return 0;
 }

@@ -189,9 +189,10 @@ static bool reply_is_valid(const struct abuse_reply *reply,
 	if (likely(!(reply->reserved | reply->flags | reply->result)))
 		return true;
 	if (reply->flags == ABUSE_REPLY_REDIRECT)
-		return !reply->result;
+		return !reply->result && !(rq->cmd_flags & REQ_ATOMIC);
 	if (reply->flags == ABUSE_REPLY_STORE)
-		return op == ABUSE_OP_WRITE && !(rq->cmd_flags & REQ_FUA) &&
+		return op == ABUSE_OP_WRITE &&
+		       !(rq->cmd_flags & (REQ_FUA | REQ_ATOMIC)) &&
 		       !(reply->result | reply->reserved);
 	if (reply->reserved || (reply->flags & ~ABUSE_REPLY_ZERO))
 		return false;

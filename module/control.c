@@ -79,7 +79,8 @@ static int get_params(struct abuse_device *dev, struct abuse_params *params)
 	spin_unlock(&dev->lock);
 	params->size = sizeof(*params);
 	params->all_features = ABUSE_ALL_FEATURES | ABUSE_F_REDIRECT |
-			       ABUSE_F_STORE;
+			       ABUSE_F_STORE |
+			       (ABUSE_HAVE_ATOMIC_WRITES ? ABUSE_F_ATOMIC : 0);
 	params->all_ops = ABUSE_ALL_OPS;
 	params->number = dev->number;
 	params->owner = from_kuid_munged(current_user_ns(), dev->owner);

@@ -45,19 +45,40 @@ int abuse_copy_init(struct abuse_copy *copy, bool to_server,
 }
 
 /*
- * Between one place in kernel memory and the server's piece; returns how many
- * bytes. The pages are a file system's as often as a user's: what the usercopy
- * checks of slabs are there for does not hold, and addresses were checked above.
+ * As copy_page_to_iter() and its like do it: with the hooks of KASAN, KCSAN and KMSAN,
+ * but without the check that an object of a slab may be copied. The pages are a file
+ * system's as often as a user's (the journal of ext4 is written from slabs of its own,
+ * which that check would not let pass), and access_ok() was asked above. Returns how
+ * many bytes are missing.
  */
+static __always_inline size_t abuse_copy_out(void __user *user, const void *at,
+					     size_t len)
+{
+	instrument_copy_to_user(user, at, len);
+	return raw_copy_to_user(user, at, len);
+}
+
+static __always_inline size_t abuse_copy_in(void *at, const void __user *user,
+					    size_t len)
+{
+	size_t missed;
+
+	instrument_copy_from_user_before(at, user, len);
+	missed = raw_copy_from_user(at, user, len);
+	instrument_copy_from_user_after(at, user, len, missed);
+	return missed;
+}
+
+/* Between one place in kernel memory and the server's piece; returns how many bytes. */
 static size_t copy_piece(struct abuse_copy *copy, void *at, size_t len)
 {
 	void __user *user = copy->piece.iov_base;
 
 	len = min(len, copy->piece.iov_len);
 	if (copy->to_server)
-		len -= raw_copy_to_user(user, at, len);
+		len -= abuse_copy_out(user, at, len);
 	else
-		len -= raw_copy_from_user(at, user, len);
+		len -= abuse_copy_in(at, user, len);
 	copy->piece.iov_base += len;
 	copy->piece.iov_len -= len;
 	copy->done += len;
@@ -117,8 +138,8 @@ static __always_inline size_t copy_mapped(const struct bio_vec *bv,
 	void *at = kmap_local_page(bv->bv_page) + bv->bv_offset;
 	size_t missed;
 
-	missed = to_server ? raw_copy_to_user(user, at, bv->bv_len) :
-			     raw_copy_from_user(at, user, bv->bv_len);
+	missed = to_server ? abuse_copy_out(user, at, bv->bv_len) :
+			     abuse_copy_in(at, user, bv->bv_len);
 	kunmap_local(at);
 	if (!to_server)
 		flush_dcache_page(bv->bv_page);
@@ -141,8 +162,9 @@ static size_t copy_pieces(struct request *rq, void __user *user, bool to_server)
 }
 
 /*
- * All of it from or to one piece of the server's memory, the short way. False: some
- * was not there, and none counts; abuse_copy_some() and its like do it then.
+ * An optimisation of abuse_copy_some() for nearly every request: all of it from or to
+ * one piece of the server's memory, which is there. False: some was not there, and none
+ * counts; then abuse_copy_some() begins anew, and no result depends on which of both ran.
  */
 bool abuse_copy_whole(struct request *rq, void __user *user, bool to_server)
 {

@@ -277,15 +277,29 @@ static void is_served_work(struct work_struct *work)
 void abuse_device_is_served(struct abuse_server *srv)
 {
 	struct abuse_device *dev = srv->dev;
+	s64 epoch;
 
 	if (likely(READ_ONCE(dev->ready)))
 		return;
+	epoch = atomic64_read(&srv->epoch);
 	spin_lock(&dev->lock);
 	if (dev->state == ABUSE_S_UP && !dev->ready &&
-	    (!srv->epoch || srv->epoch == dev->epoch)) {
+	    (!epoch || epoch == atomic64_read(&dev->epoch))) {
 		dev->ready = true;
 		/* It may wait for a server, and time-outs must not wait for it. */
-		queue_work(abuse_patient_wq, &dev->ready_work);
+		if (dev->is_announced)
+			queue_work(abuse_patient_wq, &dev->ready_work);
 	}
+	spin_unlock(&dev->lock);
+}
+
+/* The event "up" was sent: "ready" comes after it, even if a server was faster. */
+void abuse_device_is_announced(struct abuse_device *dev)
+{
+	lockdep_assert_held(&dev->control);
+	spin_lock(&dev->lock);
+	dev->is_announced = true;
+	if (dev->ready)
+		queue_work(abuse_patient_wq, &dev->ready_work);
 	spin_unlock(&dev->lock);
 }

@@ -99,6 +99,7 @@ static void fill_limits(struct queue_limits *lim,
 				       params->max_discard ? params->chunk : 0);
 	lim->max_write_zeroes_sectors =
 		within_chunk(params, params->max_write_zeroes) >> SECTOR_SHIFT;
+	abuse_limits_atomic(lim, params->atomic_min, params->atomic_max);
 	abuse_limits_wzeroes_unmap(lim, params->features & ABUSE_F_DISCARD);
 	lim->features &= ~(BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA |
 			   BLK_FEAT_ROTATIONAL);

@@ -9,8 +9,11 @@
 
 #include "abuse.h"
 
-/* Entries in flight, on the stack: larger calls go batch by batch. */
-#define ABUSE_BATCH	32
+/*
+ * Entries in flight, on the stack: larger calls go batch by batch. So many that no frame
+ * here is above 1,024 bytes.
+ */
+#define ABUSE_BATCH	28
 
 /* What the first version of the interface had. */
 #define ABUSE_EXCHANGE_SIZE_1	offsetofend(struct abuse_exchange, spin)
@@ -155,13 +158,13 @@ static noinline_for_stack int answer(struct abuse_server *srv,
 /* WRITE payloads into the buffer. Returns how many entries can be handed out. */
 static int deliver_payloads(struct abuse_server *srv,
 			    const struct abuse_exchange *x,
-			    struct abuse_request *requests, unsigned int n)
+			    struct abuse_dispatch *requests, unsigned int n)
 {
 	unsigned int from, to = 0, bytes = 0;
 	int err;
 
 	for (from = 0; from < n; from++) {
-		struct abuse_request *req = &requests[from];
+		struct abuse_dispatch *req = &requests[from];
 
 		err = 0;
 		if (req->op == ABUSE_OP_WRITE && x->buffer_size) {
@@ -188,7 +191,7 @@ static int deliver_payloads(struct abuse_server *srv,
 }
 
 /* After those that went before; returns how many entries arrived whole. */
-static unsigned int write_requests(const struct abuse_request *requests,
+static unsigned int write_requests(const struct abuse_dispatch *requests,
 				   const struct abuse_exchange *x,
 				   unsigned int n)
 {
@@ -208,6 +211,10 @@ static unsigned int write_requests(const struct abuse_request *requests,
 		unsafe_put_user(requests[i].sector, &req->sector, fault);
 		unsafe_put_user(requests[i].length, &req->length, fault);
 		unsafe_put_user(requests[i].offset, &req->offset, fault);
+		if (stride < sizeof(*req))
+			continue;
+		unsafe_put_user(requests[i].ioprio, &req->ioprio, fault);
+		unsafe_put_user(requests[i].write_hint, &req->write_hint, fault);
 		for (at = sizeof(*req); at < stride; at += sizeof(u64))
 			unsafe_put_user(0, (u64 __user *)(to + at), fault);
 	}
@@ -222,7 +229,7 @@ static noinline_for_stack int hand_out(struct abuse_server *srv,
 				       void __user *arg,
 				       struct abuse_wish *wish)
 {
-	struct abuse_request requests[ABUSE_BATCH] __uninitialized;
+	struct abuse_dispatch requests[ABUSE_BATCH] __uninitialized;
 	int n, arrived;
 
 	n = abuse_fetch(srv, wish, requests, ARRAY_SIZE(requests));

@@ -29,15 +29,16 @@
  */
 #define ABUSE_SPIN_WAKES	4
 
-static u32 flags_of(const struct request *rq)
+static u16 flags_of(const struct request *rq)
 {
-	u32 flags = 0;
+	u16 flags = 0;
 
 	flags |= rq->cmd_flags & REQ_FUA ? ABUSE_REQ_FUA : 0;
 	flags |= rq->cmd_flags & REQ_META ? ABUSE_REQ_META : 0;
 	flags |= rq->cmd_flags & REQ_RAHEAD ? ABUSE_REQ_RAHEAD : 0;
 	flags |= rq->cmd_flags & REQ_SYNC ? ABUSE_REQ_SYNC : 0;
 	flags |= rq->cmd_flags & REQ_BACKGROUND ? ABUSE_REQ_BACKGROUND : 0;
+	flags |= rq->cmd_flags & REQ_ATOMIC ? ABUSE_REQ_ATOMIC : 0;
 	if (req_op(rq) == REQ_OP_WRITE_ZEROES &&
 	    (rq->cmd_flags & REQ_NOUNMAP))
 		flags |= ABUSE_REQ_NOUNMAP;
@@ -45,9 +46,9 @@ static u32 flags_of(const struct request *rq)
 }
 
 static void describe(const struct abuse_device *dev,
-		     const struct abuse_slot *slot, struct abuse_request *out)
+		     const struct abuse_slot *slot, struct abuse_dispatch *out)
 {
-	const struct request *rq = slot->rq;
+	struct request *rq = slot->rq;
 
 	out->id = abuse_slot_id(dev, slot);
 	out->op = abuse_rq_op(rq);
@@ -55,6 +56,8 @@ static void describe(const struct abuse_device *dev,
 	out->sector = out->op == ABUSE_OP_FLUSH ? 0 : blk_rq_pos(rq);
 	out->length = blk_rq_bytes(rq);
 	out->offset = 0;
+	out->ioprio = req_get_ioprio(rq);
+	out->write_hint = abuse_rq_write_hint(rq);
 }
 
 /*
@@ -65,17 +68,19 @@ static void describe(const struct abuse_device *dev,
 static int check(struct abuse_server *srv, const struct abuse_queue *queue)
 {
 	struct abuse_device *dev = srv->dev;
+	/* Whoever sees a set-up sees its seal, so the state is read first. */
+	u32 state = smp_load_acquire(&dev->state);
 	int err = abuse_server_check(srv);
-	u64 epoch;
+	s64 epoch;
 
 	lockdep_assert_held(&queue->lock);
 	if (err)
 		return err;
-	if (smp_load_acquire(&dev->state) != ABUSE_S_UP)
+	if (state != ABUSE_S_UP)
 		return -ENXIO;
-	epoch = READ_ONCE(dev->epoch);
-	if (READ_ONCE(srv->epoch) != epoch &&
-	    cmpxchg64(&srv->epoch, 0, epoch) != 0)
+	epoch = atomic64_read(&dev->epoch);
+	if (atomic64_read(&srv->epoch) != epoch &&
+	    atomic64_cmpxchg(&srv->epoch, 0, epoch) != 0)
 		return -ENXIO;
 	return 0;
 }
@@ -89,7 +94,7 @@ static __always_inline bool has_news_at_home(const struct abuse_server *srv,
 	return !list_empty(&home->pending) ||
 	       READ_ONCE(dev->state) != ABUSE_S_UP ||
 	       READ_ONCE(dev->patience) == ABUSE_REVIVES ||
-	       READ_ONCE(dev->epoch) != READ_ONCE(srv->epoch);
+	       atomic64_read(&dev->epoch) != atomic64_read(&srv->epoch);
 }
 
 static __always_inline bool has_news_elsewhere(const struct abuse_device *dev)
@@ -104,7 +109,7 @@ static __always_inline bool has_news(const struct abuse_server *srv,
 }
 
 /* Gives a WRITE its place in the buffer; false: it has none. */
-static bool place_payload(struct abuse_wish *wish, struct abuse_request *out)
+static bool place_payload(struct abuse_wish *wish, struct abuse_dispatch *out)
 {
 	u64 after;
 
@@ -122,9 +127,9 @@ static bool place_payload(struct abuse_wish *wish, struct abuse_request *out)
 static struct list_head *hold(struct abuse_server *srv,
 			      struct abuse_queue *queue,
 			      struct abuse_wish *wish,
-			      struct abuse_request *requests, unsigned int max)
+			      struct abuse_dispatch *requests, unsigned int max)
 {
-	struct abuse_request *out = requests;
+	struct abuse_dispatch *out = requests;
 	struct abuse_slot *slot;
 
 	lockdep_assert_held(&queue->lock);
@@ -134,7 +139,7 @@ static struct list_head *hold(struct abuse_server *srv,
 		describe(srv->dev, slot, out);
 		if (!place_payload(wish, out))
 			break;
-		slot->holder = srv;
+		WRITE_ONCE(slot->holder, srv);
 		abuse_slot_step(slot, ABUSE_PENDING, ABUSE_HELD);
 		trace_abuse_handed_out(srv->dev, slot);
 		out++;
@@ -145,7 +150,7 @@ static struct list_head *hold(struct abuse_server *srv,
 
 /* From one queue, as much as fits. */
 static int fetch_from(struct abuse_server *srv, struct abuse_queue *queue,
-		      struct abuse_wish *wish, struct abuse_request *requests,
+		      struct abuse_wish *wish, struct abuse_dispatch *requests,
 		      unsigned int max)
 {
 	unsigned int wanted = wish->left, n;
@@ -207,7 +212,7 @@ static struct abuse_queue *abuse_fetch_next(const struct abuse_device *dev,
  */
 static int abuse_fetch_elsewhere(struct abuse_server *srv, struct abuse_queue *home,
 				 struct abuse_wish *wish,
-				 struct abuse_request *requests, unsigned int max)
+				 struct abuse_dispatch *requests, unsigned int max)
 {
 	struct abuse_device *dev = srv->dev;
 	unsigned int wanted = wish->left;
@@ -228,7 +233,7 @@ static int abuse_fetch_elsewhere(struct abuse_server *srv, struct abuse_queue *h
 
 static int abuse_fetch_home(struct abuse_server *srv, struct abuse_queue *home,
 			    struct abuse_wish *wish,
-			    struct abuse_request *requests, unsigned int max)
+			    struct abuse_dispatch *requests, unsigned int max)
 {
 	wish->queue = home;
 	return fetch_from(srv, home, wish, requests, max);
@@ -236,7 +241,7 @@ static int abuse_fetch_home(struct abuse_server *srv, struct abuse_queue *home,
 
 /* Of the first queue that has something. */
 static int fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
-		       struct abuse_request *requests, unsigned int max)
+		       struct abuse_dispatch *requests, unsigned int max)
 {
 	struct abuse_queue *home = abuse_queue_at_home(srv->dev);
 	bool away = abuse_fetch_is_away(srv->dev, home);
@@ -259,7 +264,7 @@ static int fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
 }
 
 static int abuse_fetch_some(struct abuse_server *srv, struct abuse_wish *wish,
-			    struct abuse_request *requests, unsigned int max)
+			    struct abuse_dispatch *requests, unsigned int max)
 {
 	/* Most calls find out that there is nothing more: without a lock. */
 	if (!has_news(srv, abuse_queue_at_home(srv->dev))) {
@@ -279,7 +284,7 @@ static int abuse_fetch_some(struct abuse_server *srv, struct abuse_wish *wish,
  * or -EINVAL if not even the first fits (the device was set up anew meanwhile).
  */
 int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
-		struct abuse_request *requests, unsigned int max)
+		struct abuse_dispatch *requests, unsigned int max)
 {
 	int n = abuse_fetch_some(srv, wish, requests, max);
 

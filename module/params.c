@@ -84,13 +84,13 @@ int abuse_add_check(struct abuse_add *add)
 	return abuse_name_check(add->name);
 }
 
-static int check_block_sizes(struct abuse_params *p, unsigned int page_size)
+static int check_block_sizes(struct abuse_params *p, unsigned int max_block)
 {
 	if (!p->logical_block_size)
 		p->logical_block_size = ABUSE_SECTOR;
 	if (!is_power_of_two(p->logical_block_size) ||
 	    p->logical_block_size < ABUSE_SECTOR ||
-	    p->logical_block_size > page_size)
+	    p->logical_block_size > max_block)
 		return -EINVAL;
 	if (!p->physical_block_size)
 		p->physical_block_size = p->logical_block_size;
@@ -110,11 +110,29 @@ static int check_requests(struct abuse_params *p, unsigned int page_size)
 		p->max_request = ABUSE_MAX_REQUEST;
 	if (p->max_request < ABUSE_PAYLOAD_ALIGN ||
 	    p->max_request < page_size ||
+	    p->max_request < p->logical_block_size ||
 	    p->max_request > ABUSE_MAX_REQUEST ||
 	    p->max_request % ABUSE_PAYLOAD_ALIGN)
 		return -EINVAL;
 	if (p->chunk && (!is_power_of_two(p->chunk) ||
-			 p->chunk < ABUSE_PAYLOAD_ALIGN))
+			 p->chunk < ABUSE_PAYLOAD_ALIGN ||
+			 p->chunk < p->logical_block_size))
+		return -EINVAL;
+	return 0;
+}
+
+static int check_atomic(struct abuse_params *p, int can)
+{
+	if (!p->atomic_min && !p->atomic_max)
+		return 0;
+	if (!can)
+		return -EOPNOTSUPP;
+	if (!p->atomic_min)
+		p->atomic_min = p->logical_block_size;
+	if (!is_power_of_two(p->atomic_min) || !is_power_of_two(p->atomic_max) ||
+	    p->atomic_min < p->logical_block_size ||
+	    p->atomic_max < p->atomic_min || p->atomic_max > p->max_request ||
+	    (p->chunk && p->atomic_max > p->chunk))
 		return -EINVAL;
 	return 0;
 }
@@ -174,22 +192,22 @@ static int check_live(struct abuse_params *p, unsigned int nr_slots)
 
 /* For an empty device: fills in the defaults, 0 if all is in range then. */
 int abuse_params_complete(struct abuse_params *params, unsigned int nr_slots,
-			  unsigned int page_size)
+			  const struct abuse_abilities *kernel)
 {
 	int err;
 
 	if (params->reserved ||
 	    (params->seal_uid && !(params->flags & ABUSE_PARAMS_SEALED)))
 		return -EINVAL;
-	if (params->atomic_min || params->atomic_max)
-		return -EOPNOTSUPP;
 	err = abuse_name_check(params->name);
 	if (!err)
 		err = check_store(params->store);
 	if (!err)
-		err = check_block_sizes(params, page_size);
+		err = check_block_sizes(params, kernel->max_block);
 	if (!err)
-		err = check_requests(params, page_size);
+		err = check_requests(params, kernel->page_size);
+	if (!err)
+		err = check_atomic(params, kernel->atomic);
 	if (!err)
 		err = check_features(params);
 	if (!err)

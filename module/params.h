@@ -17,6 +17,13 @@
 #define ABUSE_ALL_FEATURES	(ABUSE_F_WRITE_CACHE | ABUSE_F_FUA | \
 				 ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES | \
 				 ABUSE_F_ROTATIONAL)
+/* What this kernel can do. */
+struct abuse_abilities {
+	unsigned int page_size;
+	unsigned int max_block;		/* bytes */
+	int atomic;			/* it knows atomic writes */
+};
+
 #define ABUSE_ALL_OPS		(1ULL << ABUSE_OP_READ | \
 				 1ULL << ABUSE_OP_WRITE | \
 				 1ULL << ABUSE_OP_FLUSH | \
@@ -24,12 +31,13 @@
 				 1ULL << ABUSE_OP_WRITE_ZEROES)
 /* What the 2009 structs cannot express. */
 #define ABUSE_BEYOND_2009	(ABUSE_F_FUA | ABUSE_F_DISCARD | \
-				 ABUSE_F_WRITE_ZEROES)
+				 ABUSE_F_WRITE_ZEROES | ABUSE_F_ATOMIC)
 
 int abuse_name_check(const char *name);
 int abuse_add_check(struct abuse_add *add);
 int abuse_params_complete(struct abuse_params *params,
-			  unsigned int nr_slots, unsigned int page_size);
+			  unsigned int nr_slots,
+			  const struct abuse_abilities *kernel);
 int abuse_params_from_info(const struct abuse_info *info,
 			   struct abuse_params *params);
 int abuse_params_merge(const struct abuse_params *now,

@@ -73,7 +73,7 @@ void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot)
 	/* Who was handed it by GET_BIO knows it by an id that is gone. */
 	if (slot->holder)
 		slot->handed = 0;
-	slot->holder = NULL;
+	WRITE_ONCE(slot->holder, NULL);
 	list_add(&slot->node, &queue->pending);
 	trace_abuse_requeued(dev, slot);
 }

@@ -67,7 +67,7 @@ static void wake_for_all(struct abuse_device *dev)
 }
 
 /* What was fetched but could not be delivered: back to the front, in order. */
-void abuse_return(struct abuse_server *srv, const struct abuse_request *requests,
+void abuse_return(struct abuse_server *srv, const struct abuse_dispatch *requests,
 		  unsigned int n)
 {
 	struct abuse_device *dev = srv->dev;

@@ -277,9 +277,9 @@ static void abuse_target_begin(struct abuse_target *target)
 	struct abuse_device *dev = target->dev;
 
 	spin_lock(&dev->lock);
-	if (target->epoch != dev->epoch) {
+	if (target->epoch != atomic64_read(&dev->epoch)) {
 		target->wb_err = READ_ONCE(target->file->f_wb_err);
-		WRITE_ONCE(target->epoch, dev->epoch);
+		WRITE_ONCE(target->epoch, atomic64_read(&dev->epoch));
 	}
 	spin_unlock(&dev->lock);
 }
@@ -399,7 +399,7 @@ int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 	if (!target || !abuse_target_allows(target, slot->rq, reply->address))
 		return -EINVAL;
 	/* The configuration cannot end while one of its requests is claimed. */
-	if (unlikely(READ_ONCE(target->epoch) != READ_ONCE(dev->epoch)))
+	if (unlikely(READ_ONCE(target->epoch) != atomic64_read(&dev->epoch)))
 		abuse_target_begin(target);
 	if (!abuse_slot_try(slot, reply->id, ABUSE_CLAIMED_HELD,
 			    ABUSE_REDIRECTED)) {

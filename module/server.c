@@ -16,11 +16,11 @@
 /* Has the set-up ended that this descriptor served through exchange? A hint. */
 bool abuse_server_is_over(const struct abuse_server *srv)
 {
-	u64 epoch = READ_ONCE(srv->epoch);
+	s64 epoch = atomic64_read(&srv->epoch);
 
 	return READ_ONCE(srv->mm) && epoch &&
 	       (READ_ONCE(srv->dev->state) != ABUSE_S_UP ||
-		READ_ONCE(srv->dev->epoch) != epoch);
+		atomic64_read(&srv->dev->epoch) != epoch);
 }
 
 /*

@@ -55,7 +55,8 @@ void abuse_server_joins(struct abuse_server *srv, bool bound)
 
 	mmgrab(mm);
 	spin_lock(&dev->lock);
-	if (dev->state == ABUSE_S_UP && (!bound || srv->epoch == dev->epoch)) {
+	if (dev->state == ABUSE_S_UP && (!bound ||
+	    atomic64_read(&srv->epoch) == atomic64_read(&dev->epoch))) {
 		if (!srv->asker) {
 			list_add_tail(&srv->serving, &dev->servers);
 			dev->nr_servers++;

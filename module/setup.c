@@ -56,7 +56,8 @@ static int finish_reset(struct abuse_device *dev)
 	abuse_disk_suppress_scan(dev->disk, true);
 	set_read_only(dev, false);
 	spin_lock(&dev->lock);
-	dev->sealed = false;
+	WRITE_ONCE(dev->sealed, false);
+	dev->is_announced = false;
 	dev->ready = false;
 	abuse_stats_set_up(dev);
 	spin_unlock(&dev->lock);
@@ -134,8 +135,8 @@ static int seal(struct abuse_device *dev, bool sealed, kuid_t uid)
 	if (sealed && dev->is_lent) {
 		err = -EBUSY;
 	} else {
-		dev->sealed = sealed;
-		dev->seal_uid = uid;
+		WRITE_ONCE(dev->seal_uid, uid);
+		WRITE_ONCE(dev->sealed, sealed);
 	}
 	spin_unlock(&dev->lock);
 	return err;
@@ -147,20 +148,27 @@ static void come_up(struct abuse_server *srv, const struct abuse_params *params)
 
 	spin_lock(&dev->lock);
 	dev->params = *params;
-	dev->features = params->features;
+	dev->features = params->features |
+			(params->atomic_max ? ABUSE_F_ATOMIC : 0);
 	WRITE_ONCE(dev->timeout, params->timeout);
 	dev->ready = false;
 	abuse_expire_set_up(dev);
 	WRITE_ONCE(dev->sync_failed, false);
 	abuse_stats_set_up(dev);
 	abuse_set_limit(dev, params->queue_limit);
-	WRITE_ONCE(dev->epoch, dev->epoch + 1);
-	WRITE_ONCE(srv->epoch, dev->epoch);
+	atomic64_inc(&dev->epoch);
+	atomic64_set(&srv->epoch, atomic64_read(&dev->epoch));
 	/* Whoever sees it up sees all of the above. */
 	smp_store_release(&dev->state, ABUSE_S_UP);
 	spin_unlock(&dev->lock);
 	abuse_expire_anew(dev);
 }
+
+static const struct abuse_abilities this_kernel = {
+	.page_size = PAGE_SIZE,
+	.max_block = BLK_MAX_BLOCK_SIZE,
+	.atomic = ABUSE_HAVE_ATOMIC_WRITES,
+};
 
 static int set_up(struct abuse_server *srv, struct abuse_params *params)
 {
@@ -171,7 +179,7 @@ static int set_up(struct abuse_server *srv, struct abuse_params *params)
 
 	err = check_user_timeout(dev, params);
 	if (!err)
-		err = abuse_params_complete(params, dev->nr_slots, PAGE_SIZE);
+		err = abuse_params_complete(params, dev->nr_slots, &this_kernel);
 	if (!err)
 		err = check_seal(params, &seal_uid);
 	if (!err)
@@ -202,9 +210,11 @@ static int set_up(struct abuse_server *srv, struct abuse_params *params)
 	set_capacity_and_notify(dev->disk, params->capacity >> SECTOR_SHIFT);
 out_unclaim:
 	abuse_unclaim_disk(dev->disk, dev);
-	if (!err)
-		abuse_disk_event(dev, "up");
-	return err;
+	if (err)
+		return err;
+	abuse_disk_event(dev, "up");
+	abuse_device_is_announced(dev);
+	return 0;
 }
 
 /* ---- live changes -------------------------------------------------------------- */

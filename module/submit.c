@@ -15,6 +15,14 @@ static bool crosses_chunk(const struct abuse_device *dev, struct request *rq)
 			chunk;
 }
 
+static bool write_is_wanted(const struct abuse_device *dev,
+			    const struct request *rq)
+{
+	return (!(rq->cmd_flags & REQ_FUA) || (dev->features & ABUSE_F_FUA)) &&
+	       (!(rq->cmd_flags & REQ_ATOMIC) ||
+		(dev->features & ABUSE_F_ATOMIC));
+}
+
 static __always_inline bool op_is_wanted(const struct abuse_device *dev,
 					 struct request *rq)
 {
@@ -22,8 +30,8 @@ static __always_inline bool op_is_wanted(const struct abuse_device *dev,
 	case REQ_OP_READ:
 		return true;
 	case REQ_OP_WRITE:
-		return !(rq->cmd_flags & REQ_FUA) ||
-		       (dev->features & ABUSE_F_FUA);
+		return !(rq->cmd_flags & (REQ_FUA | REQ_ATOMIC)) ||
+		       write_is_wanted(dev, rq);
 	case REQ_OP_FLUSH:
 		return dev->features & ABUSE_F_WRITE_CACHE;
 	case REQ_OP_DISCARD:
@@ -76,7 +84,7 @@ static __always_inline void enqueue(struct abuse_device *dev,
 
 	lockdep_assert_held(&queue->lock);
 	slot->rq = rq;
-	slot->holder = NULL;
+	WRITE_ONCE(slot->holder, NULL);
 	slot->handed = 0;
 	slot->queued = get_jiffies_64();
 	slot->seq = queue->seq++;

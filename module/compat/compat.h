@@ -53,6 +53,25 @@
 #define __uninitialized
 #endif
 
+/* Atomic writes; before 6.13 or so limits alone say that a queue can. */
+#ifndef REQ_ATOMIC
+#define REQ_ATOMIC 0
+#endif
+#ifndef BLK_FEAT_ATOMIC_WRITES
+#define BLK_FEAT_ATOMIC_WRITES 0
+#endif
+
+/* Up to the page size, until page caches had larger folios. */
+#ifndef BLK_MAX_BLOCK_SIZE
+#define BLK_MAX_BLOCK_SIZE PAGE_SIZE
+#endif
+
+#if !ABUSE_HAVE_INSTRUMENT_BEFORE_AFTER
+#define instrument_copy_from_user_before(to, from, n) \
+	instrument_copy_from_user(to, from, n)
+#define instrument_copy_from_user_after(to, from, n, left) do { } while (0)
+#endif
+
 #if !ABUSE_HAVE_KMAP_LOCAL
 #define kmap_local_page(page)	kmap_atomic(page)
 #define kunmap_local(addr)	kunmap_atomic(addr)
@@ -148,6 +167,16 @@ static inline void compat_rq_list_add_tail(struct rq_list *list,
 	static void name##_list(struct rq_list *list)
 #define ABUSE_QUEUE_RQS(name) .queue_rqs = name,
 #endif
+
+/* Kernels between 5.18 and 6.9 have no hints. */
+static inline unsigned int abuse_rq_write_hint(const struct request *rq)
+{
+#if ABUSE_HAVE_BIO_WRITE_HINT
+	return rq->bio ? rq->bio->bi_write_hint : 0;
+#else
+	return 0;
+#endif
+}
 
 /* Without batches each request is ended by itself. */
 #if !ABUSE_HAVE_END_REQUEST_BATCH
@@ -431,6 +460,21 @@ queue_limits_commit_update_frozen(struct request_queue *q,
 #define queue_limits compat_queue_limits
 
 #endif /* ABUSE_HAVE_LIMIT_FEATURES */
+
+/* Writes of min to max bytes, powers of two, are atomic; 0 and 0: none is. */
+static inline void abuse_limits_atomic(struct queue_limits *lim,
+				       unsigned int min, unsigned int max)
+{
+#if ABUSE_HAVE_ATOMIC_WRITES
+	lim->features &= ~BLK_FEAT_ATOMIC_WRITES;
+	if (max)
+		lim->features |= BLK_FEAT_ATOMIC_WRITES;
+	lim->atomic_write_hw_unit_min = min;
+	lim->atomic_write_hw_unit_max = max;
+	lim->atomic_write_hw_max = max;
+	lim->atomic_write_hw_boundary = 0;
+#endif
+}
 
 /* What zeroing that unmaps may cover: all that zeroing may, or nothing. */
 static inline void abuse_limits_wzeroes_unmap(struct queue_limits *lim, bool can)

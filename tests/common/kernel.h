@@ -137,6 +137,9 @@ static inline bool actors_run(void)
 #define smp_load_acquire(p)	READ_ONCE(*(p))
 #define smp_mb()		yield()
 
+struct llist_head { void *first; };
+struct llist_node { void *next; };
+typedef u32 errseq_t;
 typedef struct { int n; } atomic_t;
 typedef struct { u64 n; } atomic64_t;
 
@@ -392,12 +395,22 @@ struct blk_mq_tag_set { struct blk_mq_queue_map map[1]; };
 
 enum { REQ_OP_READ, REQ_OP_WRITE, REQ_OP_FLUSH, REQ_OP_DISCARD, REQ_OP_WRITE_ZEROES };
 enum { REQ_FUA = 1, REQ_META = 2, REQ_RAHEAD = 4, REQ_SYNC = 8, REQ_BACKGROUND = 16,
-       REQ_NOUNMAP = 32 };
+       REQ_NOUNMAP = 32, REQ_ATOMIC = 64 };
 
 struct request {
 	u32 cmd_flags;
 	u64 sector;
 };
+
+static inline unsigned short req_get_ioprio(struct request *rq)
+{
+	return 0;
+}
+
+static inline unsigned int abuse_rq_write_hint(const struct request *rq)
+{
+	return 0;
+}
 
 #define req_op(rq)		((void)(rq), REQ_OP_READ)
 #define blk_rq_pos(rq)		((rq)->sector)

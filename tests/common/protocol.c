@@ -54,7 +54,7 @@ static void device_new(unsigned int queues, u32 limit)
 		abort();
 	abuse_queues_start(&d);
 	d.state = ABUSE_S_UP;
-	d.epoch = 1;
+	atomic64_set_release(&d.epoch, 1);
 	abuse_set_limit(&d, limit ? limit : d.nr_slots);
 	for (unsigned int i = 0; i < MAX_ACTORS; i++)
 		servers[i].dev = &d;
@@ -93,7 +93,7 @@ static void answer(u64 id)
 }
 
 /* As exchange.c: up to max requests of one call, after a wait or not; or -errno. */
-static int give(struct abuse_server *srv, struct abuse_request *out, unsigned int max, bool woken)
+static int give(struct abuse_server *srv, struct abuse_dispatch *out, unsigned int max, bool woken)
 {
 	struct abuse_wish wish = { .left = max, .woken = woken };
 	int n, all = 0;
@@ -105,7 +105,7 @@ static int give(struct abuse_server *srv, struct abuse_request *out, unsigned in
 	return all ? all : n;
 }
 
-static int give_or_wait(struct abuse_server *srv, struct abuse_request *out, unsigned int max,
+static int give_or_wait(struct abuse_server *srv, struct abuse_dispatch *out, unsigned int max,
 			u64 spin_ns)
 {
 	bool woken = false;
@@ -209,7 +209,7 @@ static void limiter(unsigned int number)
 /* Some of the first queue are held and fill the limit. */
 static void prepare_limit(u32 limit)
 {
-	struct abuse_request out[DEPTH];
+	struct abuse_dispatch out[DEPTH];
 
 	device_new(2 + chance_of(2), limit);
 	submit(0, limit);
@@ -250,7 +250,7 @@ static unsigned int passed;
 
 static void churner(unsigned int number)
 {
-	struct abuse_request out[1];
+	struct abuse_dispatch out[1];
 
 	for (int i = 0; i < CHURNS; i++) {
 		submit(0, 1);
@@ -270,7 +270,7 @@ static void first_ender(unsigned int number)
 /* One waits in the second queue, while others arrive at the first and end. */
 static void prepare_order(void)
 {
-	struct abuse_request out[1];
+	struct abuse_dispatch out[1];
 
 	device_new(2, 1);
 	submit(0, 1);
@@ -311,7 +311,7 @@ static bool is_busy_for_ever;
 static void server(unsigned int number)
 {
 	unsigned int max = 1 + chance_of(2);
-	struct abuse_request out[2];
+	struct abuse_dispatch out[2];
 	int n;
 
 	while ((n = give_or_wait(&servers[number], out, max, spin_ns)) > 0) {
@@ -367,13 +367,13 @@ static void resetter(unsigned int number)
 	(void)number;
 	WRITE_ONCE(d.state, ABUSE_S_EMPTY);
 	abuse_wake_all(&d);
-	WRITE_ONCE(d.epoch, 2);
+	atomic64_set_release(&d.epoch, 2);
 	WRITE_ONCE(d.state, ABUSE_S_UP);
 }
 
 static void after_reset(void)
 {
-	while (READ_ONCE(d.epoch) != 2 || READ_ONCE(d.state) != ABUSE_S_UP)
+	while (atomic64_read(&d.epoch) != 2 || READ_ONCE(d.state) != ABUSE_S_UP)
 		actor_switch();
 }
 
@@ -395,7 +395,7 @@ static void prepare_reset(void)
 	is_busy_for_ever = chance_of(2);
 	spin_ns = chance_of(2) * 20;
 	for (unsigned int i = 0; i < NR_SERVERS; i++) {
-		servers[i].epoch = i != 0;
+		atomic64_set_release(&servers[i].epoch, i != 0);
 		actor_start(i ? server : late_server, 0);
 	}
 	actor_start(resetter, 0);
@@ -443,7 +443,7 @@ static void test_spins(void)
 static void flood(unsigned int queues, u32 limit, const unsigned int *busy, unsigned int home,
 		  unsigned int max, unsigned int calls)
 {
-	struct abuse_request out[DEPTH];
+	struct abuse_dispatch out[DEPTH];
 	struct task_struct self = { .cpu = home };
 	int n;
 

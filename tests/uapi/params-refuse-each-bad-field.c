@@ -38,7 +38,6 @@ static struct abuse_params good(void)
 
 int main(void)
 {
-	uint32_t page = sysconf(_SC_PAGESIZE);
 	struct device d;
 	struct abuse_params p;
 	struct {
@@ -64,7 +63,7 @@ int main(void)
 	refused(capacity, 1ULL << 63, EFBIG);
 	refused(logical_block_size, 256, EINVAL);
 	refused(logical_block_size, 1000, EINVAL);
-	refused(logical_block_size, 2 * page, EINVAL);
+	refused(logical_block_size, 131072, EINVAL);
 	refused(logical_block_size, 1U << 31, EINVAL);
 	refused(physical_block_size, 512, EINVAL);
 	refused(physical_block_size, 4097, EINVAL);
@@ -96,6 +95,8 @@ int main(void)
 	refused(name[0], '/', EINVAL);
 	refused(name[0], ' ', EINVAL);
 	refused(name[0], (char)0xe4, EINVAL);
+	refused(atomic_min, 4096, get_params(fd, &p) || p.all_features & ABUSE_F_ATOMIC ?
+		EINVAL : EOPNOTSUPP);
 	refused(store[0], '\n', EINVAL);
 	refused(store[0], 0x1b, EINVAL);
 	refused(store[0], 0x7f, EINVAL);

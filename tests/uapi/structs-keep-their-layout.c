@@ -48,7 +48,9 @@ AT(abuse_request, flags, 12);
 AT(abuse_request, sector, 16);
 AT(abuse_request, length, 24);
 AT(abuse_request, offset, 32);
-SIZE(abuse_request, 40);
+AT(abuse_request, ioprio, 40);
+AT(abuse_request, write_hint, 44);
+SIZE(abuse_request, 48);
 
 AT(abuse_reply, id, 0);
 AT(abuse_reply, address, 8);

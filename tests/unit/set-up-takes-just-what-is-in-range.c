@@ -9,7 +9,8 @@
 #include "test.h"
 
 #define SLOTS	512
-#define PAGE	4096
+static const struct abuse_abilities oldest = { 4096, 4096, 0 };
+static const struct abuse_abilities newest = { 4096, 65536, 1 };
 
 static struct abuse_params good(void)
 {
@@ -21,7 +22,7 @@ static struct abuse_params good(void)
 
 static int complete(struct abuse_params p)
 {
-	return abuse_params_complete(&p, SLOTS, PAGE);
+	return abuse_params_complete(&p, SLOTS, &oldest);
 }
 
 #define takes(member, value, want) do {					\
@@ -34,7 +35,7 @@ static void defaults_are_as_documented(void)
 {
 	struct abuse_params p = good();
 
-	is(abuse_params_complete(&p, SLOTS, PAGE), 0, "only a capacity");
+	is(abuse_params_complete(&p, SLOTS, &oldest), 0, "only a capacity");
 	is(p.logical_block_size, 512, "logical block size");
 	is(p.physical_block_size, 512, "physical block size");
 	is(p.io_min, 512, "io_min");
@@ -47,7 +48,7 @@ static void defaults_are_as_documented(void)
 
 	p = good();
 	p.features = ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES;
-	is(abuse_params_complete(&p, SLOTS, PAGE), 0, "discard");
+	is(abuse_params_complete(&p, SLOTS, &oldest), 0, "discard");
 	is(p.max_discard, 2LL << 30, "max_discard");
 	is(p.max_write_zeroes, 2LL << 30, "max_write_zeroes");
 	is(p.discard_granularity, 512, "discard_granularity");
@@ -99,11 +100,43 @@ static void ranges_end_where_they_should(void)
 	takes(store[0], (char)0xff, 0);
 }
 
+static void newer_kernels_can_more(void)
+{
+	struct abuse_params p;
+
+#define able(kernel, want, ...) do {					\
+	p = (struct abuse_params){ .capacity = 1 << 20, __VA_ARGS__ };	\
+	is(abuse_params_complete(&p, SLOTS, &kernel), want,		\
+	   #kernel ": " #__VA_ARGS__);					\
+} while (0)
+	able(oldest, -EINVAL, .logical_block_size = 8192);
+	able(newest, 0, .logical_block_size = 8192);
+	able(newest, 0, .logical_block_size = 65536);
+	able(newest, -EINVAL, .logical_block_size = 131072);
+	able(newest, -EINVAL, .logical_block_size = 8192, .max_request = 4096);
+	able(newest, -EINVAL, .logical_block_size = 8192, .chunk = 4096);
+
+	able(oldest, -EOPNOTSUPP, .atomic_max = 4096);
+	able(oldest, -EOPNOTSUPP, .atomic_min = 512);
+	able(newest, 0, .atomic_max = 4096);
+	is(p.atomic_min, 512, "its least");
+	able(newest, 0, .atomic_min = 4096, .atomic_max = 4096);
+	able(newest, 0, .atomic_max = 1 << 20);
+	able(newest, -EINVAL, .atomic_min = 512);
+	able(newest, -EINVAL, .atomic_min = 8192, .atomic_max = 4096);
+	able(newest, -EINVAL, .atomic_min = 256, .atomic_max = 4096);
+	able(newest, -EINVAL, .atomic_min = 1536, .atomic_max = 4096);
+	able(newest, -EINVAL, .atomic_max = 12288);
+	able(newest, -EINVAL, .atomic_max = 2 << 20);
+	able(newest, -EINVAL, .atomic_max = 8192, .max_request = 4096);
+	able(newest, -EINVAL, .atomic_max = 8192, .chunk = 4096);
+}
+
 static void only_live_fields_change(void)
 {
 	struct abuse_params now = good(), next;
 
-	abuse_params_complete(&now, SLOTS, PAGE);
+	abuse_params_complete(&now, SLOTS, &oldest);
 	memset(&next, 0, sizeof(next));
 	is(abuse_params_merge(&now, &next, SLOTS), 0, "nothing asked for");
 	is(memcmp(&now.features, &next.features,
@@ -183,6 +216,7 @@ int main(void)
 {
 	defaults_are_as_documented();
 	ranges_end_where_they_should();
+	newer_kernels_can_more();
 	only_live_fields_change();
 	status_of_2009_is_checked();
 	names_and_results();

@@ -191,6 +191,8 @@ struct abuse_req {
 	uint32_t op;			/* ABUSE_OP_* */
 	uint32_t flags;			/* ABUSE_REQ_* */
 	void	 *priv[2];		/* for the callback alone, undefined at first */
+	uint32_t ioprio;		/* of the submitter, as ioprio_get(2) returns it */
+	uint32_t write_hint;		/* RWH_* of fcntl(2); 0: none */
 };
 
 /*
@@ -302,7 +304,7 @@ struct abuse_server *abuse_req_server(const struct abuse_req *req);
  * mapped file. If some of it is not there, that request fails with EIO, part of
  * its bytes stored, and no signal is raised.
  *
- * -EOPNOTSUPP: it is no WRITE, or has ABUSE_REQ_FUA, since nothing can be flushed before
+ * -EOPNOTSUPP: it is no WRITE, or has ABUSE_REQ_ATOMIC, or ABUSE_REQ_FUA, since nothing can be flushed before
  * the bytes are there, or this kernel cannot: copy @req->data yourself. All WRITEs have it
  * on a device without a write cache if there is a flush or ABUSE_SERVER_FUA: a mapped file
  * that is to be durable is set up with ABUSE_F_WRITE_CACHE and without ABUSE_F_FUA, which

@@ -87,7 +87,8 @@ int abuse_req_store(struct abuse_req *req, void *place)
 	if (LOAD(slot->state) != SLOT_BEGUN)
 		return -EALREADY;
 	/* A flush would come before the bytes do. */
-	if (req->op != ABUSE_OP_WRITE || req->flags & ABUSE_REQ_FUA ||
+	if (req->op != ABUSE_OP_WRITE ||
+	    req->flags & (ABUSE_REQ_FUA | ABUSE_REQ_ATOMIC) ||
 	    !(slot->queue->srv->params.all_features & ABUSE_F_STORE))
 		return -EOPNOTSUPP;
 	if (!place)
@@ -103,7 +104,8 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 
 	if (LOAD(slot->state) != SLOT_BEGUN)
 		return -EALREADY;
-	if (!(slot->queue->srv->params.all_features & ABUSE_F_REDIRECT))
+	if (!(slot->queue->srv->params.all_features & ABUSE_F_REDIRECT) ||
+	    req->flags & ABUSE_REQ_ATOMIC)
 		return -EOPNOTSUPP;
 	/* A write that waits for its flush has been done already. */
 	if (slot->marks & IS_FLUSHING && req->op != ABUSE_OP_FLUSH)

@@ -105,6 +105,8 @@ static inline struct slot *adopt(struct queue *queue, const struct abuse_request
 	slot->req.length = from->length;
 	slot->req.op = from->op;
 	slot->req.flags = from->flags;
+	slot->req.ioprio = from->ioprio;
+	slot->req.write_hint = from->write_hint;
 	if (from->op == ABUSE_OP_WRITE || from->op == ABUSE_OP_WRITE_ZEROES)
 		slot->req.flags |= queue->srv->always;
 	return slot;

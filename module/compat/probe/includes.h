@@ -11,6 +11,7 @@
 #endif
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/uaccess.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>

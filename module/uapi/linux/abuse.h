@@ -37,8 +37,8 @@
 /*
  * GET_STATUS   fills abuse_info.
  * SET_STATUS   sets an empty device up from ab_size (bytes, a multiple of
- *              ab_blocksize), ab_blocksize (512 .. page size, a power of
- *              two), ab_max_queue (1 .. 512 requests, cut to hw_queues
+ *              ab_blocksize), ab_blocksize (as logical_block_size
+ *              below), ab_max_queue (1 .. 512 requests, cut to hw_queues
  *              times depth) and READ_ONLY. EINVAL: out of range. On a
  *              device that is up: EBUSY, unless RECONNECT is passed; then
  *              size and block size must match (EINVAL) and the other two may
@@ -132,6 +132,7 @@ struct abuse_xfr_hdr {
 #define ABUSE_REQ_RAHEAD	(1U << 3)  /* hint: read ahead */
 #define ABUSE_REQ_SYNC		(1U << 4)  /* hint: somebody waits for it */
 #define ABUSE_REQ_BACKGROUND	(1U << 5)  /* hint: background writeback */
+#define ABUSE_REQ_ATOMIC	(1U << 6)  /* WRITE: all of it or, after a crash, none */
 
 /*
  * A request, held by the descriptor that fetched it until that descriptor
@@ -145,6 +146,9 @@ struct abuse_request {
 	__u64 sector;		/* first, in units of 512 bytes */
 	__u64 length;		/* bytes */
 	__u64 offset;		/* WRITE: of its payload in the buffer */
+	/* The first version ended here (40 bytes); filled in if request_size has room */
+	__u32 ioprio;		/* of the submitter, as ioprio_get(2) returns it */
+	__u32 write_hint;	/* RWH_* of fcntl(2); 0: none, or the kernel has none */
 };
 
 /* abuse_reply.flags */
@@ -156,12 +160,13 @@ struct abuse_request {
  * result: 0, or an errno of EIO ENOSPC ETIMEDOUT ENODATA EILSEQ ENOLINK, or for
  * DISCARD and WRITE_ZEROES EOPNOTSUPP. A READ answered 0 takes its length in
  * bytes from address, unless ZERO is set. With REDIRECT, result must be 0: the
- * kernel does what was asked for on the registered file, from byte address on.
+ * kernel does what was asked for on the registered file, from byte address on. A
+ * request with ATOMIC cannot be redirected (EINVAL).
  *
  * With STORE a WRITE's bytes go to address, whether or not they had a place in the
  * buffer, and once all of them are there it has succeeded: they are copied once, into a
  * store that is memory, from where every other server of the device would read them.
- * result must be 0, and the request without FUA; bytes that are not safe in that memory
+ * result must be 0, and the request without FUA and ATOMIC; bytes that are not safe in that memory
  * need a set-up with WRITE_CACHE. After EFAULT part of them may be stored.
  *
  * status: 0 taken; ESTALE not (or no longer) held by this descriptor; EFAULT
@@ -192,6 +197,8 @@ struct abuse_reply {
  * Of that it may spend spin looking without sleep: as long as four wake-ups took of
  * late, now and then only where that was in vain, and while nothing else is to run on
  * its processor. One thread of a hardware queue at a time does so.
+ * After each 256 KiB of payload the call ends what it has answered so far, and lets
+ * other tasks run.
  * It returns 0 once a reply was taken or a request handed out, and when the time
  * is over (nr_requests is 0 then).
  *
@@ -206,6 +213,12 @@ struct abuse_reply {
  * largest request, wait below -1, spin above 1 ms; E2BIG see above; ENOMEM. A
  * request whose entry, payload and count could not be written goes back to the
  * front of the queue (EFAULT, if nothing else was done).
+ *
+ * More than 28 replies, or requests, are processed in several batches. If the address
+ * of a later batch of replies is bad, the call stops there: statuses of earlier
+ * batches are written and counted in nr_taken, those of the bad batch and of all
+ * after it may keep what the caller left in them. So a caller that may pass a bad
+ * address sets each status to a value of its own, 0xffffffff say, before the call.
  */
 struct abuse_exchange {
 	__u32 size;		/* sizeof(struct abuse_exchange) */
@@ -271,6 +284,7 @@ struct abuse_file {
 #define ABUSE_F_ROTATIONAL	(1ULL << 4)
 #define ABUSE_F_REDIRECT	(1ULL << 5)  /* all_features: replies may REDIRECT */
 #define ABUSE_F_STORE		(1ULL << 6)  /* all_features: replies may STORE */
+#define ABUSE_F_ATOMIC		(1ULL << 7)  /* all_features: atomic_max may be set */
 
 /* abuse_params.state */
 #define ABUSE_S_EMPTY		0
@@ -320,7 +334,10 @@ struct abuse_params {
 	__u32 flags;		/* ABUSE_PARAMS_* */
 	__u64 features;		/* ABUSE_F_* */
 	__u64 capacity;		/* bytes, a multiple of logical_block_size */
-	__u32 logical_block_size;  /* 512 .. page size, power of two; default 512 */
+	__u32 logical_block_size;  /* 512 .. page size, from Linux 6.15 on 64 KiB if the
+				 * kernel has transparent huge pages; power of
+				 * two, <= max_request; default 512
+				 */
 	__u32 physical_block_size; /* power of two, >= logical; default logical */
 	__u32 io_min;		/* bytes, multiple of physical; default physical */
 	__u32 io_opt;		/* bytes, multiple of io_min; default 0 */
@@ -357,8 +374,15 @@ struct abuse_params {
 	__u32 hw_queues;
 	__u32 depth;		/* requests per hardware queue */
 	/* read by SET_PARAMS again */
-	__u32 atomic_min;	/* bytes; 0: no atomic writes */
-	__u32 atomic_max;	/* bytes; 0: no atomic writes */
+	/*
+	 * Submitters may ask that a write of atomic_min to atomic_max bytes is stored
+	 * as a whole (RWF_ATOMIC). It then comes as one request, with ABUSE_REQ_ATOMIC.
+	 * Powers of two, atomic_min >= logical_block_size, atomic_max <= max_request
+	 * and chunk. Defaults: atomic_min is the logical block size if atomic_max is
+	 * given; atomic_max is 0, which means no atomic writes.
+	 */
+	__u32 atomic_min;	/* bytes */
+	__u32 atomic_max;	/* bytes; the kernel may offer submitters less */
 	char  store[ABUSE_STORE_LEN]; /* label of the store; "" = none */
 };
 

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Devices with blocks of 512, 1024, 2048 and 4096 bytes come up by either
- * call and hand out whole blocks alone; 8192 is EINVAL unless pages are larger.
+ * Devices with blocks of 512 bytes to 64 KiB come up by either call and hand out
+ * whole blocks alone; blocks larger than a page are EINVAL where the kernel has none.
  */
 #include "abuse.h"
+#include <sys/utsname.h>
 
 #define SIZE (1 * MIB)
+
+/* From 6.15 on, and only with folios of several pages. */
+static bool has_large_blocks(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	need(!uname(&name) && sscanf(name.release, "%u.%u", &major, &minor) == 2,
+	     "the kernel's version");
+	return (major > 6 || (major == 6 && minor >= 15)) &&
+	       !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+}
 
 int main(void)
 {
@@ -17,7 +30,7 @@ int main(void)
 	test_begin();
 	d = device_new();
 	fd = server_open(&d);
-	for (unsigned int block = 512; block <= 8192; block *= 2)
+	for (unsigned int block = 512; block <= 131072; block *= 2)
 		for (int old = 0; old < 2; old++) {
 			struct abuse_params p = params_of(SIZE);
 			struct abuse_info info;
@@ -30,8 +43,9 @@ int main(void)
 			info.ab_blocksize = p.logical_block_size = block;
 			info.ab_max_queue = 32;
 			ret = old ? set_status(fd, &info) : set_params(fd, &p);
-			if (block > sysconf(_SC_PAGESIZE)) {
-				is(ret, -EINVAL, "a block larger than a page");
+			if (block > (has_large_blocks() ? 65536 :
+				     sysconf(_SC_PAGESIZE))) {
+				is(ret, -EINVAL, "blocks of that size");
 				continue;
 			}
 			ok(!ret, "blocks of %u (%d)", block, ret);
@@ -48,7 +62,7 @@ int main(void)
 			is(io_wait(io), 0, "a read");
 			ok(pattern_is(io->data, 5 * block, block), "its bytes");
 			io_free(io);
-			need(!posix_memalign((void **)&data, 4096, 8192), "memory");
+			need(!posix_memalign((void **)&data, 4096, block), "memory");
 			if (block > 512)
 				ok(pread(disk, data, block / 2, 0) < 0 && errno == EINVAL,
 				   "half a block is refused");
