@@ -50,6 +50,7 @@ struct task_struct {
 	bool is_interrupted, is_spinning;
 	unsigned int cpu;
 	u64 timer_slack_ns;
+	struct mm_struct *mm;		/* none: all are one process */
 };
 
 static struct task_struct actors[MAX_ACTORS], *current;
@@ -379,6 +380,8 @@ static inline void actor_interrupt(struct task_struct *actor)
 /* ---- what abuse.h names and these parts do not use ----------------------------------- */
 
 typedef struct { u32 val; } kuid_t;
+#define GLOBAL_ROOT_UID		((kuid_t){ 0 })
+#define uid_eq(a, b)		((a).val == (b).val)
 struct kref { int n; };
 struct mutex { int n; };
 struct work_struct { int n; };

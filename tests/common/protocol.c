@@ -22,15 +22,16 @@ static unsigned int arrived[MAX_QUEUES], served[MAX_QUEUES];
 
 /* ---- what other files of the module do ------------------------------------------ */
 
-int abuse_server_check(struct abuse_server *srv)
+int abuse_server_check(const struct abuse_server *srv)
 {
 	(void)srv;
 	return 0;
 }
 
-void abuse_device_is_seen(struct abuse_device *dev)
+void abuse_pollers_wake(struct abuse_device *dev, __poll_t events)
 {
 	(void)dev;
+	(void)events;
 }
 
 static void device_new(unsigned int queues, u32 limit)
