@@ -45,6 +45,9 @@ fake_sysfs() {
 	echo 1 >read_only
 	echo 2097152 >abuse3/size
 	echo 7 >queued
+	echo "2 70 71" >servers
+	echo 0 >../abctl10/servers
+	echo "file:/srv/a b.img" >store
 	echo 18446744073709551615 >served
 	cd - >/dev/null
 }

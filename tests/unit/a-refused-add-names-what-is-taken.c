@@ -65,6 +65,11 @@ int abuse_ctl_get_status(int fd, struct abuse_info *info)
 	return -ENODEV;
 }
 
+int abuse_ctl_get_free(void)
+{
+	return -ENODEV;
+}
+
 const char *module_remedy(void)
 {
 	return "";

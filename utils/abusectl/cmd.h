@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "options.h"
+
 struct abuse_add;
 struct abuse_dev;
 
@@ -21,6 +23,7 @@ struct cmd {
 	int (*run)(int argc, char **argv);	/* argv[0] is the verb */
 	const char *args;
 	const char *summary;			/* one line */
+	const struct opt *options;		/* options.h: its own, or NULL */
 	void (*details)(void);			/* the rest of its help, or NULL */
 	/*
 	 * Candidates for its last argument, which may be empty, with the functions
@@ -36,8 +39,8 @@ const struct cmd *cmd_lookup(const char *name);
 
 /* commands/<verb>.c */
 extern const struct cmd cmd_add, cmd_admit, cmd_complete, cmd_get, cmd_help, cmd_info, cmd_list,
-	cmd_poll, cmd_put, cmd_remove, cmd_reset, cmd_resize, cmd_server, cmd_setup,
-	cmd_stat;
+	cmd_detach, cmd_poll, cmd_put, cmd_remove, cmd_reset, cmd_resize, cmd_server,
+	cmd_setup, cmd_stat, cmd_stop;
 
 /* module.c: that the module is not loaded, and what to do. */
 const char *module_remedy(void);
@@ -54,6 +57,8 @@ void complete_verbs(const char *word);
  * same after pointing to help, note() EXIT_OK.
  */
 void report_verb(const struct cmd *cmd);
+void report_quiet(void);		/* note() says nothing from now on */
+bool is_quiet(void);
 int failed(const char *subject, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 int invalid(const char *subject, const char *format, ...)
@@ -74,7 +79,15 @@ int note(const char *subject, const char *format, ...)
 int device_open(const char *text, unsigned int *number);
 int device_missing(const char *text, int err);
 int device_add(struct abuse_add *add);
-int device_obtain(int wanted, const char *name, unsigned int *number);
+int device_obtain(int wanted, const char *name, unsigned int *number, bool *was_added);
+/* Opens an empty device, for an ordinary user one added for that; as device_open() */
+int device_find_free(unsigned int *number, bool *was_added);
+/* As device_open(), but by its name only a device that is not another user's */
+int device_open_own(const char *text, unsigned int *number);
+/* Reports that it belongs to another user: what root serves there would be theirs. */
+bool device_is_foreign(unsigned int number);
+/* Takes the lock of its control node, in bounded time; reports and returns a status. */
+int device_lock(unsigned int number, int fd);
 int identity_taken(const char *subject, unsigned int number, const char *name,
 		   const uint8_t uuid[16]);
 int device_failed(unsigned int number, const char *operation, int err);
@@ -84,29 +97,44 @@ const char *device_name(unsigned int number);
 int bio_get(const char *text, bool put);
 
 /*
- * columns.c: what list and stat can show, as data. columns_parse() turns the
- * argument of --output into columns, or reports the wrong one.
+ * sysfs.c: attributes that the library's view lacks. "" if there is none.
+ */
+void device_attribute(unsigned int number, const char *name, char *text, size_t size);
+
+/* The servers of a device, as far as this process sees them: how many pids of @max */
+unsigned int device_servers(unsigned int number, int *pids, unsigned int max);
+
+/*
+ * columns.c: the columns of list and stat, as data. columns_parse() turns the
+ * argument of --output into columns, behind those of @defaults if it begins with +, or
+ * reports the wrong one.
  */
 #define MAX_COLUMNS	32
 
 struct column;
 
 struct selection {
-	const struct column *columns[MAX_COLUMNS];
+	const struct column *columns[2 * MAX_COLUMNS];
 	unsigned int nr;
 };
 
+struct style {
+	bool json;
+	bool no_headings;
+	bool raw;			/* no padding, blanks escaped */
+	bool bytes;
+};
+
 void columns_all(struct selection *selection);
-bool columns_parse(const char *text, struct selection *selection);
-void columns_print(const struct selection *selection,
-		   const struct abuse_dev *devs, size_t nr);
-void columns_print_json(const struct selection *selection,
-			const struct abuse_dev *devs, size_t nr);
+bool columns_parse(const char *text, const char *defaults, struct selection *selection);
+int columns_print(const struct selection *selection, const struct style *style,
+		  const struct abuse_dev *devs, size_t nr);
 void columns_help(void);
 void columns_complete(const char *word);
 
 /* show.c: list and stat, which differ in their columns alone */
-int show_devices(int argc, char **argv, const char *default_columns);
+extern const struct opt show_options[];
+int show_devices(const struct cmd *cmd, int argc, char **argv, const char *defaults);
 void show_complete(int argc, char **argv);
 
 #endif /* ABUSECTL_CMD_H */

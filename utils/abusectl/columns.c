@@ -7,14 +7,14 @@
 #include "complete.h"
 #include "parse.h"
 
-#include <json-c/json.h>
 #include <libabuse.h>
+#include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum kind { DEVICE, TEXT, NUMBER, BYTES, YESNO };
+enum kind { DEVICE, TEXT, NUMBER, BYTES, YESNO, ATTRIBUTE, COUNT_ATTRIBUTE, PIDS };
 
 struct column {
 	const char *name;
@@ -22,23 +22,26 @@ struct column {
 	enum kind kind;
 	size_t offset;		/* in struct abuse_dev */
 	const char *help;
+	const char *attribute;	/* in sysfs, in place of offset */
 };
 
 #define COL(name, field, kind, help) \
-	{ name, #field, kind, offsetof(struct abuse_dev, field), help }
+	{ name, #field, kind, offsetof(struct abuse_dev, field), help, NULL }
 
 static const struct column columns[] = {
 	{ "DEVICE", "device", DEVICE, offsetof(struct abuse_dev, number),
-	  "name of the disk" },
+	  "name of the disk", NULL },
 	COL("NUMBER", number, NUMBER, "its number"),
 	COL("STATE", state, TEXT, "empty, up or dying"),
-	COL("SIZE", size, BYTES, "capacity; bytes in JSON"),
+	COL("SIZE", size, BYTES, "capacity; bytes in JSON and with --bytes"),
 	COL("RO", read_only, YESNO, "read-only"),
 	COL("OWNER", owner, NUMBER, "uid; 0 = root's and the group's"),
 	COL("TRUSTED", trusted, YESNO, "sealed by an administrator"),
 	COL("ADMITTED", admitted, YESNO, "root may open the disk"),
+	{ "SERVERS", "servers", COUNT_ATTRIBUTE, 0, "live servers", "servers" },
+	{ "PIDS", "pids", PIDS, 0, "their process ids, as seen from here", "servers" },
+	{ "BACKING", "backing", ATTRIBUTE, 0, "label of the store: BACKEND:PATH", "store" },
 	COL("READY", ready, YESNO, "a server is there"),
-	COL("SERVERS", servers, NUMBER, "live servers"),
 	COL("NAME", name, TEXT, "given name"),
 	COL("UUID", uuid, TEXT, "given UUID"),
 	COL("BLOCK", block_size, NUMBER, "logical block size in bytes"),
@@ -50,6 +53,8 @@ static const struct column columns[] = {
 	COL("SERVED", served, NUMBER, "requests answered"),
 	COL("ERRORS", errors, NUMBER, "requests that failed"),
 	COL("RETURNED", returned, NUMBER, "requests dead servers gave back"),
+	{ "REDIRECTED", "redirected", COUNT_ATTRIBUTE, 0,
+	  "requests that the kernel does on a file", "redirected" },
 	COL("OLDEST", oldest_ms, NUMBER, "milliseconds the oldest request waits"),
 };
 
@@ -73,15 +78,15 @@ void columns_all(struct selection *selection)
 		selection->columns[selection->nr] = &columns[selection->nr];
 }
 
-bool columns_parse(const char *text, struct selection *selection)
+static bool take(const char *text, struct selection *selection)
 {
 	char *copy = strdup(text), *rest = copy, *name;
+	const unsigned int most = sizeof(selection->columns) / sizeof(*selection->columns);
 
-	selection->nr = 0;
 	while (copy && (name = strsep(&rest, ","))) {
 		const struct column *column = column_find(name);
 
-		if (!column || selection->nr == MAX_COLUMNS) {
+		if (!column || selection->nr == most) {
 			misused("%s: %s", name, column ? "one column too many" :
 				"no such column");
 			free(copy);
@@ -91,6 +96,14 @@ bool columns_parse(const char *text, struct selection *selection)
 	}
 	free(copy);
 	return copy != NULL;
+}
+
+bool columns_parse(const char *text, const char *defaults, struct selection *selection)
+{
+	selection->nr = 0;
+	if (*text == '+' && !take(defaults, selection))
+		return false;
+	return take(text + (*text == '+'), selection);
 }
 
 void columns_help(void)
@@ -124,101 +137,132 @@ static uint64_t field_number(const struct abuse_dev *dev,
 	return number;
 }
 
-#define CELL_TEXT	48
+#define CELL_TEXT	1024
 
-static const char *cell(const struct abuse_dev *dev, const struct column *column,
-			char text[CELL_TEXT])
+static bool is_numeric(const struct column *column)
 {
+	return column->kind == NUMBER || column->kind == BYTES ||
+	       column->kind == COUNT_ATTRIBUTE;
+}
+
+/* Behind the count: "7 8" of "2 7 8" */
+static const char *pids(const char *servers)
+{
+	servers += strspn(servers, "0123456789");
+	return servers + strspn(servers, " ");
+}
+
+/* The text of a cell, or NULL: there is none. */
+static const char *cell(const struct abuse_dev *dev, const struct column *column,
+			const struct style *style, char text[CELL_TEXT])
+{
+	const char *value = text;
+
+	if (column->attribute)
+		device_attribute((unsigned int)dev->number, column->attribute, text, CELL_TEXT);
 	switch (column->kind) {
 	case DEVICE:
-		snprintf(text, CELL_TEXT, "abuse%u",
-			 (unsigned int)field_number(dev, column));
-		return text;
+		snprintf(text, CELL_TEXT, "abuse%u", (unsigned int)field_number(dev, column));
+		break;
 	case TEXT:
-		return *(const char *)field(dev, column) ? field(dev, column) : "-";
+		value = field(dev, column);
+		break;
+	case BYTES:
+		if (!style->bytes && !style->json) {
+			format_size(field_number(dev, column), text);
+			break;
+		}
+		__attribute__((fallthrough));
 	case NUMBER:
 		snprintf(text, CELL_TEXT, "%llu",
 			 (unsigned long long)field_number(dev, column));
-		return text;
-	case BYTES:
-		return format_size(field_number(dev, column), text);
+		break;
 	case YESNO:
-		return field_number(dev, column) ? "yes" : "no";
+		value = field_number(dev, column) ? "yes" : "no";
+		break;
+	case COUNT_ATTRIBUTE:
+		text[strspn(text, "0123456789")] = '\0';
+		break;
+	case PIDS:
+		value = pids(text);
+		break;
+	case ATTRIBUTE:
+		break;
 	}
-	return "";
+	return *value ? value : NULL;
 }
 
-static json_object *json_cell(const struct abuse_dev *dev,
-			      const struct column *column)
+static int json_type(const struct column *column)
 {
-	char text[CELL_TEXT];
-
-	switch (column->kind) {
-	case DEVICE:
-		return json_object_new_string(cell(dev, column, text));
-	case TEXT:
-		return *(const char *)field(dev, column) ?
-			json_object_new_string(field(dev, column)) : NULL;
-	case NUMBER:
-	case BYTES:
-		return json_object_new_uint64(field_number(dev, column));
-	case YESNO:
-		return json_object_new_boolean(field_number(dev, column) != 0);
-	}
-	return NULL;
+	return is_numeric(column) ? SCOLS_JSON_NUMBER :
+	       column->kind == YESNO ? SCOLS_JSON_BOOLEAN : SCOLS_JSON_STRING;
 }
 
-void columns_print(const struct selection *selection,
-		   const struct abuse_dev *devs, size_t nr)
+static bool add_columns(struct libscols_table *table, const struct selection *selection,
+			const struct style *style)
 {
-	int width[MAX_COLUMNS];
-	char text[CELL_TEXT];
 	unsigned int c;
-	size_t d;
 
 	for (c = 0; c < selection->nr; c++) {
-		width[c] = (int)strlen(selection->columns[c]->name);
-		for (d = 0; d < nr; d++) {
-			int len = (int)strlen(cell(&devs[d], selection->columns[c],
-						   text));
+		const struct column *column = selection->columns[c];
+		struct libscols_column *made;
 
-			width[c] = len > width[c] ? len : width[c];
-		}
+		made = scols_table_new_column(table, style->json ? column->json : column->name,
+					      0, is_numeric(column) ? SCOLS_FL_RIGHT : 0);
+		if (!made)
+			return false;
+		scols_column_set_json_type(made, json_type(column));
 	}
-	for (d = 0; d <= nr; d++)
-		for (c = 0; c < selection->nr; c++) {
-			const struct column *column = selection->columns[c];
-			const char *value = d ? cell(&devs[d - 1], column, text) :
-						column->name;
-			bool last = c + 1 == selection->nr;
-
-			if (column->kind == NUMBER || column->kind == BYTES)
-				printf("%*s%s", width[c], value, last ? "\n" : "  ");
-			else if (last)
-				puts(value);
-			else
-				printf("%-*s  ", width[c], value);
-		}
+	return true;
 }
 
-void columns_print_json(const struct selection *selection,
-			const struct abuse_dev *devs, size_t nr)
+static bool add_line(struct libscols_table *table, const struct selection *selection,
+		     const struct style *style, const struct abuse_dev *dev)
 {
-	json_object *root = json_object_new_object();
-	json_object *list = json_object_new_array();
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	char text[CELL_TEXT];
+	const char *value;
 	unsigned int c;
+
+	for (c = 0; line && c < selection->nr; c++) {
+		value = cell(dev, selection->columns[c], style, text);
+		if (!value && !style->json)
+			value = "-";
+		if (value && scols_line_set_data(line, c, value))
+			return false;
+	}
+	return line;
+}
+
+static void print_none(const struct selection *selection, const struct style *style)
+{
+	unsigned int c;
+
+	if (style->json)
+		puts("{\"devices\": []}");
+	for (c = 0; c < selection->nr && !style->json && !style->no_headings; c++)
+		printf("%s%s", selection->columns[c]->name, c + 1 < selection->nr ? " " : "\n");
+}
+
+int columns_print(const struct selection *selection, const struct style *style,
+		  const struct abuse_dev *devs, size_t nr)
+{
+	struct libscols_table *table = scols_new_table();
+	bool is_complete;
 	size_t d;
 
-	for (d = 0; d < nr; d++) {
-		json_object *row = json_object_new_object();
-
-		for (c = 0; c < selection->nr; c++)
-			json_object_object_add(row, selection->columns[c]->json,
-				json_cell(&devs[d], selection->columns[c]));
-		json_object_array_add(list, row);
+	is_complete = table && add_columns(table, selection, style);
+	for (d = 0; is_complete && d < nr; d++)
+		is_complete = add_line(table, selection, style, &devs[d]);
+	if (is_complete && !nr) {	/* of which the library prints nothing, or not always */
+		print_none(selection, style);
+	} else if (is_complete) {
+		scols_table_set_name(table, "devices");
+		scols_table_enable_json(table, style->json);
+		scols_table_enable_raw(table, style->raw && !style->json);
+		scols_table_enable_noheadings(table, style->no_headings);
+		scols_print_table(table);
 	}
-	json_object_object_add(root, "devices", list);
-	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(root);
+	scols_unref_table(table);
+	return is_complete ? EXIT_OK : failed("devices", "out of memory");
 }

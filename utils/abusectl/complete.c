@@ -5,6 +5,7 @@
  */
 #include "complete.h"
 #include "cmd.h"
+#include "options.h"
 #include "parse.h"
 
 #include <libabuse.h>
@@ -75,13 +76,25 @@ void complete_devices(const char *word)
 	abuse_dev_each(complete_one, copy);
 }
 
+/* Words before the last that are no options */
+static int nr_arguments(int argc, char **argv)
+{
+	int i, nr = 0;
+
+	for (i = 1; i < argc - 1; i++)
+		nr += *argv[i] != '-';
+	return nr;
+}
+
 void complete_device(int argc, char **argv)
 {
-	if (argc == 2)
-		complete_devices(argv[1]);
+	options_complete(cmd_lookup(argv[0]), argv[argc - 1]);
+	if (!nr_arguments(argc, argv))
+		complete_devices(argv[argc - 1]);
 }
 
 void complete_all_devices(int argc, char **argv)
 {
+	options_complete(cmd_lookup(argv[0]), argv[argc - 1]);
 	complete_devices(argv[argc - 1]);
 }

@@ -10,7 +10,14 @@
 #include <libabuse.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOCK_SECONDS		10
+#define LOCK_TRIES_A_SECOND	50
 
 const char *device_name(unsigned int number)
 {
@@ -183,7 +190,7 @@ static int find(int wanted, const char *name)
 }
 
 /* Anyone may take a name or number first; what is served there would be theirs. */
-static bool is_foreign(unsigned int number)
+bool device_is_foreign(unsigned int number)
 {
 	struct abuse_dev dev;
 
@@ -194,7 +201,7 @@ static bool is_foreign(unsigned int number)
 	return true;
 }
 
-int device_obtain(int wanted, const char *name, unsigned int *number)
+int device_obtain(int wanted, const char *name, unsigned int *number, bool *was_added)
 {
 	struct abuse_add add = {
 		.number = wanted < 0 ? ABUSE_NUMBER_ANY : (uint32_t)wanted,
@@ -202,6 +209,7 @@ int device_obtain(int wanted, const char *name, unsigned int *number)
 	int found = find(wanted, name), ret;
 	char text[16];
 
+	*was_added = false;
 	if (found < 0) {
 		snprintf(add.name, sizeof(add.name), "%s", name);
 		ret = abuse_ctl_add(&add);
@@ -209,14 +217,102 @@ int device_obtain(int wanted, const char *name, unsigned int *number)
 		if (ret == -EEXIST) {	/* another was faster */
 			found = find(wanted, name);
 			ret = found < 0 ? ret : 0;
+		} else {
+			*was_added = ret >= 0;
 		}
 		if (ret < 0) {
 			add_failed(&add, -ret);
 			return -1;
 		}
 	}
-	if (is_foreign((unsigned int)found))
+	if (device_is_foreign((unsigned int)found))
 		return -1;
+	snprintf(text, sizeof(text), "%d", found);
+	return device_open(text, number);
+}
+
+int device_open_own(const char *text, unsigned int *number)
+{
+	char name[ABUSE_NAME_LEN];
+	int fd = device_open(text, number);
+
+	if (fd < 0 || parse_name(text, name) || !device_is_foreign(*number))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* ---- the lock of a node: one server at a time sets its device up ---- */
+
+static void name_holder(int fd, char *text, size_t size)
+{
+	FILE *locks = fopen("/proc/locks", "re");
+	unsigned int major_nr, minor_nr;
+	unsigned long long inode;
+	char line[256];
+	struct stat st;
+	int pid, holder = 0;
+
+	if (!fstat(fd, &st) && locks)
+		while (!holder && fgets(line, sizeof(line), locks))
+			if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%llu", &pid, &major_nr,
+				   &minor_nr, &inode) == 4 && inode == st.st_ino &&
+			    makedev(major_nr, minor_nr) == st.st_dev)
+				holder = pid;
+	if (locks)
+		fclose(locks);
+	if (holder > 0)
+		snprintf(text, size, "process %d", holder);
+	else
+		snprintf(text, size, "a process");
+}
+
+int device_lock(unsigned int number, int fd)
+{
+	static const struct timespec nap = { .tv_nsec = 1000000000 / LOCK_TRIES_A_SECOND };
+	char holder[32];
+	int i;
+
+	for (i = 0; flock(fd, LOCK_EX | LOCK_NB); i++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return failed(device_name(number), "its control node cannot be locked: "
+				      "%s", strerror(errno));
+		if (i == LOCK_SECONDS * LOCK_TRIES_A_SECOND) {
+			name_holder(fd, holder, sizeof(holder));
+			return failed(device_name(number), "%s has had its control node locked "
+				      "for %d s, as servers have only while they start; end it, "
+				      "or wait and try again", holder, LOCK_SECONDS);
+		}
+		nanosleep(&nap, NULL);
+	}
+	return EXIT_OK;
+}
+
+static int note_number(const struct abuse_dev *dev, void *arg)
+{
+	unsigned char *there = arg;
+
+	there[dev->number / 8] |= (unsigned char)(1 << dev->number % 8);
+	return 0;
+}
+
+int device_find_free(unsigned int *number, bool *was_added)
+{
+	static unsigned char there[(ABUSE_MAX_NUMBER + 1) / 8];
+	struct abuse_add add = { .number = ABUSE_NUMBER_ANY };
+	char text[16];
+	int found;
+
+	memset(there, 0, sizeof(there));
+	abuse_dev_each(note_number, there);
+	/* The group's devices cannot be removed by its members: they get one of their own. */
+	found = geteuid() ? abuse_ctl_add(&add) : -1;
+	found = found < 0 ? abuse_ctl_get_free() : (int)add.number;
+	if (found < 0) {
+		add_failed(&add, -found);
+		return -1;
+	}
+	*was_added = !(there[found / 8] & 1 << found % 8);
 	snprintf(text, sizeof(text), "%d", found);
 	return device_open(text, number);
 }

@@ -11,8 +11,8 @@
 
 const struct cmd *const cmds[] = {
 	&cmd_setup, &cmd_info, &cmd_reset, &cmd_get, &cmd_put, &cmd_poll,
-	&cmd_server, &cmd_add, &cmd_remove, &cmd_admit, &cmd_list, &cmd_stat, &cmd_resize,
-	&cmd_help, &cmd_complete, NULL,
+	&cmd_server, &cmd_stop, &cmd_detach, &cmd_add, &cmd_remove, &cmd_admit, &cmd_list,
+	&cmd_stat, &cmd_resize, &cmd_help, &cmd_complete, NULL,
 };
 
 const struct cmd *cmd_lookup(const char *name)
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 		return misused("%s: no such verb", argv[1]);
 
 	report_verb(cmd);
-	if (argc == 3 && is_help(argv[2])) {
+	if (cmd->is_hidden && argc == 3 && is_help(argv[2])) {	/* options are words to it */
 		help_one(cmd);
 		return EXIT_OK;
 	}

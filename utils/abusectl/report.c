@@ -15,6 +15,18 @@ void report_verb(const struct cmd *cmd)
 	verb = cmd;
 }
 
+static bool quiet;
+
+void report_quiet(void)
+{
+	quiet = true;
+}
+
+bool is_quiet(void)
+{
+	return quiet;
+}
+
 static void report(const char *subject, const char *format, va_list args)
 {
 	char line[1024];
@@ -50,6 +62,8 @@ int note(const char *subject, const char *format, ...)
 {
 	va_list args;
 
+	if (quiet)
+		return EXIT_OK;
 	va_start(args, format);
 	report(subject, format, args);
 	va_end(args);

@@ -4,7 +4,9 @@
  * table and JSON. Works without the module, and without permissions.
  */
 #include "cmd.h"
+#include "backends/label.h"
 #include "complete.h"
+#include "options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -51,54 +53,116 @@ static int collect_all(struct devices *all)
 		     EXIT_OK;
 }
 
-static int show(const struct selection *selection, char *const *names, bool json)
+/* ---- devices whose store is a file ---- */
+
+struct backed {
+	struct devices *all;
+	char label[ABUSE_STORE_LEN];
+	char cow_label[ABUSE_STORE_LEN];
+};
+
+static int collect_backed(const struct abuse_dev *dev, void *arg)
+{
+	struct backed *backed = arg;
+	char store[ABUSE_STORE_LEN + 1];
+
+	device_attribute((unsigned int)dev->number, "store", store, sizeof(store));
+	return strcmp(store, backed->label) && strcmp(store, backed->cow_label) ? 0 :
+	       collect(dev, backed->all);
+}
+
+static int collect_by_file(const char *path, struct devices *all)
+{
+	struct backed backed = { .all = all };
+	int ret;
+
+	label_of_path("file", path, backed.label);
+	label_of_path("cow", path, backed.cow_label);
+	ret = abuse_dev_each(collect_backed, &backed);
+	if (ret && ret != -ENODEV)
+		return failed("devices", "cannot be listed: %s", strerror(-ret));
+	return EXIT_OK;
+}
+
+/* ---- the two verbs ---- */
+
+static int show(const struct selection *selection, const struct style *style,
+		char *const *names, const char *file)
 {
 	struct devices all = { 0 };
-	int status = EXIT_OK;
+	int status = EXIT_OK, ret;
 
-	if (!*names)
+	if (file)
+		status = collect_by_file(file, &all);
+	else if (!*names)
 		status = collect_all(&all);
 	for (; *names; names++)
 		if (collect_one(*names, &all))
 			status = EXIT_FAILED;
-	if (json)
-		columns_print_json(selection, all.devs, all.nr);
-	else if (all.nr || (status == EXIT_OK && abuse_dev_is_loaded()))
-		columns_print(selection, all.devs, all.nr);
+	if (style->json || all.nr ||
+	    (status == EXIT_OK && !file && abuse_dev_is_loaded())) {
+		ret = columns_print(selection, style, all.devs, all.nr);
+		status = ret ? ret : status;
+	}
 	free(all.devs);
 	return status;
 }
 
-int show_devices(int argc, char **argv, const char *default_columns)
+const struct opt show_options[] = {
+	{ .letter = 'J', .name = "json", .help = "JSON, {\"devices\": [...]}, with sizes in bytes; all columns by default" },
+	{ .letter = 'n', .name = "noheadings", .help = "no headings" },
+	{ .letter = 'r', .name = "raw", .help = "no padding; blanks in a cell as \\x20" },
+	{ .letter = 'b', .name = "bytes", .help = "sizes in bytes" },
+	{ .letter = 'o', .name = "output", .value = "COL,...",
+	  .help = "these columns; with + before them, the usual ones and these" },
+	{ .letter = 'O', .name = "output-all", .help = "all columns" },
+	{ .letter = 'j', .name = "associated", .value = "FILE",
+	  .help = "devices whose store is FILE, of backends file and cow (DELTA)" },
+	{ 0 },
+};
+
+int show_devices(const struct cmd *cmd, int argc, char **argv, const char *defaults)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "output", required_argument, NULL, 'o' },
-		{ NULL, 0, NULL, 0 },
-	};
-	const char *wanted = NULL;
+	const char *wanted = NULL, *file = NULL, *value;
 	struct selection selection;
-	bool json = false;
+	struct style style = { 0 };
+	bool all = false;
 	int option;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "jo:", options, NULL)) != -1)
+	while ((option = option_next(cmd, argc, argv, &value)) > 0)
 		switch (option) {
-		case 'j':
-			json = true;
+		case 'J':
+			style.json = true;
+			break;
+		case 'n':
+			style.no_headings = true;
+			break;
+		case 'r':
+			style.raw = true;
+			break;
+		case 'b':
+			style.bytes = true;
 			break;
 		case 'o':
-			wanted = optarg;
+			wanted = value;
 			break;
-		default:
-			return misused("%s: no such option, or its argument is "
-				       "missing", argv[optind - 1]);
+		case 'O':
+			all = true;
+			break;
+		case 'j':
+			file = value;
+			break;
 		}
-	if (json && !wanted)
+	if (option < 0)
+		return option_status(option);
+	if (file && argv[optind])
+		return misused("%s: --associated finds devices by their store; leave DEV out",
+			       argv[optind]);
+	if (all || (style.json && !wanted))
 		columns_all(&selection);
-	else if (!columns_parse(wanted ? wanted : default_columns, &selection))
+	else if (!columns_parse(wanted ? wanted : defaults, defaults, &selection))
 		return EXIT_USAGE;
-	return show(&selection, argv + optind, json);
+	return show(&selection, &style, argv + optind, file);
 }
 
 void show_complete(int argc, char **argv)
@@ -109,7 +173,10 @@ void show_complete(int argc, char **argv)
 		columns_complete(word);
 		return;
 	}
-	complete_word(word, "--json", "all columns as JSON, sizes in bytes");
-	complete_word(word, "--output", "these columns");
+	if (!strcmp(before, "-j") || !strcmp(before, "--associated")) {
+		complete_files(word, 0);
+		return;
+	}
+	options_complete(cmd_lookup(argv[0]), word);
 	complete_devices(word);
 }

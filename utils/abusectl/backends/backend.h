@@ -33,6 +33,8 @@ struct target {
 	 * may fill in what is 0.
 	 */
 	struct abuse_params *params;
+	/* out: a file that was made for it, to be removed if the device is not set up */
+	const char *made;
 };
 
 struct backend {
@@ -176,8 +178,13 @@ struct serving {
 	unsigned int connections;
 	struct inject inject;
 	bool verbose;
+	const char *pid_file;		/* absolute, or NULL */
+	bool is_silent;			/* prints no line of its own */
+	void (*greet)(const struct serving *serving, void *arg);	/* it serves */
+	void *greet_arg;
 };
 
-int workers_run(const struct serving *serving, bool *is_gone);
+/* *has_served: it came so far. */
+int workers_run(const struct serving *serving, bool *has_served, bool *is_gone);
 
 #endif /* ABUSECTL_BACKEND_H */

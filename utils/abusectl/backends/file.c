@@ -19,7 +19,7 @@ struct file {
 };
 
 /* Opened or made; reports and returns -1 on failure. */
-static int file_obtain(const struct target *target, const char *path)
+static int file_obtain(struct target *target, const char *path)
 {
 	int fd = store_file_open(target, path,
 				 target->read_only ? O_RDONLY : O_RDWR);
@@ -33,7 +33,10 @@ static int file_obtain(const struct target *target, const char *path)
 		close(fd);
 	if (!target->size)
 		return failed(path, "does not exist; size= makes it"), -1;
-	return store_file_create(path, target->size, is_there);
+	fd = store_file_create(path, target->size, is_there);
+	if (fd >= 0 && !is_there)
+		target->made = path;
+	return fd;
 }
 
 static int file_check(struct target *target, const char *path, int fd)

@@ -17,10 +17,16 @@
 
 int store_file_open(const struct target *target, const char *path, int flags)
 {
-	int fd = open(path, flags | O_CLOEXEC, 0600);
+	/* A FIFO would wait for somebody; store_file_check() refuses it. */
+	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0600);
 
-	if (fd >= 0)
+	if (fd >= 0) {
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 		return fd;
+	}
+	if (!(flags & O_CREAT) && (errno == EROFS || (errno == EACCES && !target->read_only && !access(path, R_OK))))
+		return failed(path, "cannot be written: %s; with ro it need not be",
+			      strerror(errno)), -1;
 	if (errno != ENOENT || flags & O_CREAT)
 		return failed(path, "cannot be opened: %s", strerror(errno)), -1;
 	if (target->is_up)

@@ -4,11 +4,13 @@
  */
 #include "cmd.h"
 #include "keys/key.h"
+#include "options.h"
 #include "parse.h"
 
 #include <ctype.h>
 #include <libabuse.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static const struct key keys[] = {
 	{ { "name" }, KEY_NAME, .offset = offsetof(struct abuse_add, name),
@@ -32,8 +34,14 @@ static int run(int argc, char **argv)
 	struct abuse_add add = { .number = ABUSE_NUMBER_ANY };
 	char *list, *key, *value;
 	uint64_t number, given = 0;
-	int i = 1, ret;
+	int i, option, ret;
+	const char *word;
 
+	while ((option = option_next(&cmd_add, argc, argv, &word)) > 0)
+		;
+	if (option < 0)
+		return option_status(option);
+	i = optind;
 	if (i < argc && isdigit((unsigned char)*argv[i])) {
 		if (parse_number(argv[i], &number) || number > ABUSE_MAX_NUMBER)
 			return invalid(NULL, "%s: a device's number is from 0 to %u",
@@ -66,7 +74,9 @@ static void details(void)
 
 static void complete(int argc, char **argv)
 {
-	keys_complete(&table, argv[argc - 1], NULL);
+	options_complete(&cmd_add, argv[argc - 1]);
+	if (*argv[argc - 1] != '-')
+		keys_complete(&table, argv[argc - 1], NULL);
 }
 
 const struct cmd cmd_add = {

@@ -4,11 +4,12 @@
  */
 #include "cmd.h"
 #include "complete.h"
+#include "options.h"
 
 #include <errno.h>
 #include <libabuse.h>
 #include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 static int admit_failed(const char *text, bool revoke, int err)
 {
@@ -30,16 +31,25 @@ static int admit_failed(const char *text, bool revoke, int err)
 	return device_missing(text, err);
 }
 
+static const struct opt options[] = {
+	{ .letter = 'r', .is_long_only = 1, .name = "revoke",
+	  .help = "refuse root again; what is open stays open" },
+	{ 0 },
+};
+
 static int run(int argc, char **argv)
 {
-	bool revoke = argc > 1 && !strcmp(argv[1], "--revoke");
-	int i = revoke ? 2 : 1, ret, status = EXIT_OK;
+	int i, option, ret, status = EXIT_OK;
+	bool revoke = false;
+	const char *value;
 
-	if (i == argc)
+	while ((option = option_next(&cmd_admit, argc, argv, &value)) > 0)
+		revoke |= option == 'r';
+	if (option < 0)
+		return option_status(option);
+	if (optind == argc)
 		return misused("a DEV is needed");
-	for (; i < argc; i++) {
-		if (*argv[i] == '-')
-			return misused("%s: no such option", argv[i]);
+	for (i = optind; i < argc; i++) {
 		ret = abuse_dev_find(argv[i]);
 		if (ret >= 0)
 			ret = abuse_dev_admit((unsigned int)ret, !revoke);
@@ -53,17 +63,7 @@ static void details(void)
 {
 	puts("A user's disk opens for its owner alone, since what it holds and how fast it\n"
 	     "answers is that user's choice. Root opens it, to mount it for example, once it is\n"
-	     "admitted: until it is reset or removed. For root only.\n"
-	     "\n"
-	     "  --revoke               refuse root again; what is open stays open");
-}
-
-static void complete(int argc, char **argv)
-{
-	if (argc == 2 && *argv[1] == '-')
-		complete_word(argv[1], "--revoke", "refuse root again");
-	else
-		complete_all_devices(argc, argv);
+	     "admitted: until it is reset or removed. For root only.");
 }
 
 const struct cmd cmd_admit = {
@@ -71,6 +71,7 @@ const struct cmd cmd_admit = {
 	.run = run,
 	.args = "[--revoke] DEV...",
 	.summary = "let root open the disks of users",
+	.options = options,
 	.details = details,
-	.complete = complete,
+	.complete = complete_all_devices,
 };

@@ -4,12 +4,17 @@
  */
 #include "cmd.h"
 #include "complete.h"
+#include "options.h"
 
 static int run(int argc, char **argv)
 {
-	if (argc != 2)
+	int first = options_skip(&cmd_get, argc, argv);
+
+	if (first < 0)
+		return option_status(first);
+	if (argc - first != 1)
 		return misused("one DEV is needed");
-	return bio_get(argv[1], false);
+	return bio_get(argv[first], false);
 }
 
 const struct cmd cmd_get = {

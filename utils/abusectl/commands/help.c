@@ -5,6 +5,7 @@
  */
 #include "cmd.h"
 #include "complete.h"
+#include "options.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -33,6 +34,8 @@ void help_one(const struct cmd *cmd)
 		putchar('\n');
 		cmd->details();
 	}
+	putchar('\n');
+	options_help(cmd);
 }
 
 void complete_verbs(const char *word)
@@ -46,14 +49,21 @@ void complete_verbs(const char *word)
 
 static void complete(int argc, char **argv)
 {
-	if (argc == 2)
+	if (argc == 2 && *argv[1] != '-')
 		complete_verbs(argv[1]);
+	options_complete(&cmd_help, argv[argc - 1]);
 }
 
 static int run(int argc, char **argv)
 {
 	const struct cmd *cmd;
 
+	int first = options_skip(&cmd_help, argc, argv);
+
+	if (first < 0)
+		return option_status(first);
+	argc -= first - 1;
+	argv += first - 1;
 	if (argc > 2)
 		return misused("one VERB at most");
 	if (argc < 2) {

@@ -5,6 +5,7 @@
  */
 #include "cmd.h"
 #include "complete.h"
+#include "options.h"
 #include "parse.h"
 
 #include <json-c/json.h>
@@ -13,6 +14,12 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+static const struct opt options[] = {
+	{ .letter = 'J', .name = "json",
+	  .help = "all that the module tells, sizes in bytes, times in seconds" },
+	{ 0 },
+};
 
 static void print_plain(const struct abuse_info *info)
 {
@@ -106,6 +113,8 @@ static void print_json(const struct abuse_info *info,
 	json_object_object_add(object, "sealed_for",
 			       params->flags & ABUSE_PARAMS_SEALED ?
 			       json_object_new_uint64(params->seal_uid) : NULL);
+	json_object_object_add(object, "store", *params->store ?
+			       json_object_new_string(params->store) : NULL);
 	add_number(object, "hw_queues", params->hw_queues);
 	add_number(object, "depth", params->depth);
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
@@ -118,21 +127,17 @@ static int run(int argc, char **argv)
 	struct abuse_params params;
 	struct abuse_info info;
 	unsigned int number;
-	const char *dev = NULL;
+	const char *value;
 	bool json = false;
-	int fd, i, ret;
+	int fd, option, ret;
 
-	for (i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--json"))
-			json = true;
-		else if (!dev && *argv[i] != '-')
-			dev = argv[i];
-		else
-			return misused("%s: not understood", argv[i]);
-	}
-	if (!dev)
+	while ((option = option_next(&cmd_info, argc, argv, &value)) > 0)
+		json |= option == 'J';
+	if (option < 0)
+		return option_status(option);
+	if (argc - optind != 1)
 		return misused("one DEV is needed");
-	fd = device_open(dev, &number);
+	fd = device_open(argv[optind], &number);
 	if (fd < 0)
 		return EXIT_FAILED;
 	ret = abuse_ctl_get_status(fd, &info);
@@ -150,13 +155,8 @@ static int run(int argc, char **argv)
 
 static void complete(int argc, char **argv)
 {
-	complete_word(argv[argc - 1], "--json", "everything the module tells");
+	options_complete(&cmd_info, argv[argc - 1]);
 	complete_devices(argv[argc - 1]);
-}
-
-static void details(void)
-{
-	puts("  --json   everything the module tells, sizes in bytes, times in seconds");
 }
 
 const struct cmd cmd_info = {
@@ -164,6 +164,6 @@ const struct cmd cmd_info = {
 	.run = run,
 	.args = "[--json] DEV",
 	.summary = "print what a device is set up to be",
-	.details = details,
+	.options = options,
 	.complete = complete,
 };

@@ -6,24 +6,24 @@
 
 #include <stdio.h>
 
+#define COLUMNS	"DEVICE,STATE,SIZE,RO,OWNER,TRUSTED,SERVERS,PIDS,BACKING,NAME"
+
 static int run(int argc, char **argv)
 {
-	return show_devices(argc, argv,
-			    "DEVICE,STATE,SIZE,RO,OWNER,TRUSTED,READY,NAME");
+	return show_devices(&cmd_list, argc, argv, COLUMNS);
 }
 
 static void details(void)
 {
-	puts("  --json                 all columns as {\"devices\": [...]}, sizes in bytes\n"
-	     "  -o, --output COL,...   these columns instead of\n"
-	     "                         DEVICE,STATE,SIZE,RO,OWNER,TRUSTED,READY,NAME\n");
+	puts("Columns by default: " COLUMNS "\n");
 	columns_help();
 }
 
 const struct cmd cmd_list = {
 	.name = "list",
 	.run = run,
-	.args = "[--json] [-o COL] [DEV]",
+	.args = "[-Jnrb] [-o COL] [DEV]",
+	.options = show_options,
 	.summary = "show all devices, or those given",
 	.details = details,
 	.complete = show_complete,

@@ -5,6 +5,7 @@
  */
 #include "cmd.h"
 #include "complete.h"
+#include "options.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,11 +18,14 @@ static int run(int argc, char **argv)
 {
 	struct pollfd wanted = { .events = ABUSE_POLLMSG };
 	unsigned int number;
-	int ret, status = EXIT_OK;
+	int first, ret, status = EXIT_OK;
 
-	if (argc != 2)
+	first = options_skip(&cmd_poll, argc, argv);
+	if (first < 0)
+		return option_status(first);
+	if (argc - first != 1)
 		return misused("one DEV is needed");
-	wanted.fd = device_open(argv[1], &number);
+	wanted.fd = device_open(argv[first], &number);
 	if (wanted.fd < 0)
 		return EXIT_FAILED;
 	do

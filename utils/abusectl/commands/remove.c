@@ -1,43 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * abusectl remove: end what devices have queued and take them away.
+ * abusectl remove: end the requests of devices and take the devices away.
  */
+#include "away.h"
 #include "cmd.h"
 #include "complete.h"
+#include "options.h"
 
-#include <errno.h>
-#include <libabuse.h>
+#include <stdio.h>
+#include <unistd.h>
 
-static int remove_failed(const char *text, int err)
-{
-	switch (err) {
-	case EBUSY:
-		return failed(text, "its disk is open; unmount it, or see who has it "
-			      "with 'fuser -v'");
-	case EACCES:
-		return failed(text, "may not open /dev/abuse-control: be root or in "
-			      "the group abuse");
-	case EPERM:
-		return failed(text, "only root and the user who added it may "
-			      "remove it");
-	}
-	return device_missing(text, err);
-}
+static const struct opt options[] = {
+	{ .letter = 'n', .name = "dry-run", .help = "say what would be done, and do nothing" },
+	{ 0 },
+};
 
 static int run(int argc, char **argv)
 {
-	int i, ret, status = EXIT_OK;
+	int option, i, status = EXIT_OK;
+	bool is_dry = false;
+	const char *value;
 
-	if (argc < 2)
+	while ((option = option_next(&cmd_remove, argc, argv, &value)) > 0)
+		is_dry |= option == 'n';
+	if (option < 0)
+		return option_status(option);
+	if (optind == argc)
 		return misused("a DEV is needed");
-	for (i = 1; i < argc; i++) {
-		ret = abuse_dev_find(argv[i]);
-		if (ret >= 0)
-			ret = abuse_ctl_remove((unsigned int)ret);
-		if (ret < 0)
-			status = remove_failed(argv[i], -ret);
-	}
+	for (i = optind; i < argc; i++)
+		if (device_remove(argv[i], is_dry))
+			status = EXIT_FAILED;
 	return status;
+}
+
+static void details(void)
+{
+	puts("Refused while a disk is mounted or open; programs that have it open for a\n"
+	     "moment, as udev's do, are waited for, up to 5 s.");
 }
 
 const struct cmd cmd_remove = {
@@ -45,5 +44,7 @@ const struct cmd cmd_remove = {
 	.run = run,
 	.args = "DEV...",
 	.summary = "take devices away",
+	.options = options,
+	.details = details,
 	.complete = complete_all_devices,
 };

@@ -4,31 +4,65 @@
  */
 #include "cmd.h"
 #include "complete.h"
+#include "options.h"
+#include "use.h"
 
 #include <libabuse.h>
+#include <stdio.h>
 #include <unistd.h>
 
-static int run(int argc, char **argv)
+static const struct opt options[] = {
+	{ .letter = 'f', .name = "force", .help = "also if the disk is in use: its users get errors" },
+	{ .letter = 'n', .name = "dry-run", .help = "say what would be done, and do nothing" },
+	{ 0 },
+};
+
+static int reset(const char *text, bool is_forced, bool is_dry)
 {
+	char use[USE_TEXT];
 	unsigned int number;
 	int fd, ret, status = EXIT_OK;
 
-	if (argc != 2)
-		return misused("one DEV is needed");
-	fd = device_open(argv[1], &number);
+	fd = device_open(text, &number);
 	if (fd < 0)
 		return EXIT_FAILED;
-	ret = abuse_ctl_reset(fd);
-	if (ret < 0)
-		status = device_failed(number, "reset", -ret);
+	if (!is_forced && use_is_claimed(number, use)) {
+		status = failed(device_name(number), "is in use: %s; end that first, or pass "
+				"--force: all its I/O then fails, and data not written yet is "
+				"lost", use);
+	} else if (is_dry) {
+		printf("would reset %s: all I/O ends with errors\n", device_name(number));
+	} else {
+		ret = abuse_ctl_reset(fd);
+		if (ret < 0)
+			status = device_failed(number, "reset", -ret);
+	}
 	close(fd);
 	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	bool is_forced = false, is_dry = false;
+	const char *value;
+	int option;
+
+	while ((option = option_next(&cmd_reset, argc, argv, &value)) > 0) {
+		is_forced |= option == 'f';
+		is_dry |= option == 'n';
+	}
+	if (option < 0)
+		return option_status(option);
+	if (argc - optind != 1)
+		return misused("one DEV is needed");
+	return reset(argv[optind], is_forced, is_dry);
 }
 
 const struct cmd cmd_reset = {
 	.name = "reset",
 	.run = run,
-	.args = "DEV",
+	.args = "[-f] DEV",
 	.summary = "end every request with an error and empty the device",
+	.options = options,
 	.complete = complete_device,
 };

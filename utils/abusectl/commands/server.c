@@ -8,11 +8,48 @@
 #include "complete.h"
 #include "keys/conf.h"
 #include "keys/plan.h"
+#include "options.h"
 #include "parse.h"
 
-#include <string.h>
+#include <errno.h>
+#include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define MAX_FINDS	32
+
+enum { SHOW = 'S', FIND = 'F', FORCE = 'x', CONFIG = 'c', PID_FILE = 'p', DRY_RUN = 'n' };
+
+static const struct opt options[] = {
+	{ .letter = FIND, .is_long_only = 1, .name = "find",
+	  .help = "in place of DEV: an empty device, or a new one (always for users)" },
+	{ .letter = SHOW, .is_long_only = 1, .name = "show",
+	  .help = "print the path of the disk once it is served; implies --fork" },
+	{ .letter = 'f', .name = "fork",
+	  .help = "return once the disk is served, by a process in the background" },
+	{ .letter = CONFIG, .is_long_only = 1, .name = "config", .value = "NAME",
+	  .help = "do as a file of abuse.conf(5) says" },
+	{ .letter = 'P', .name = "partscan",
+	  .help = "make nodes for partitions, with partx(8); for root" },
+	{ .letter = PID_FILE, .is_long_only = 1, .name = "pid-file", .value = "FILE",
+	  .help = "write the server's process id there; removed when it ends" },
+	{ .letter = FORCE, .is_long_only = 1, .name = "force",
+	  .help = "join a device that another store serves: reads may miss what was written" },
+	{ .letter = DRY_RUN, .name = "dry-run", .help = "say what would be done, and do nothing" },
+	{ .letter = 'v', .name = "verbose", .help = "print what holds under swap" },
+	{ 0 },
+};
+
+struct request {
+	struct plan *plan;
+	bool finds, shows, forks, scans, verbose, is_forced, is_dry;
+	const char *file;
+	char pid_file[PATH_MAX];
+};
 
 static int take_keys(struct plan *plan, const char *dev, char *list)
 {
@@ -21,6 +58,9 @@ static int take_keys(struct plan *plan, const char *dev, char *list)
 
 	while (parse_pair(&list, &key, &value)) {
 		ret = plan_take(plan, dev, key, value);
+		if (ret < 0 && (strchr(key, '/') || !access(key, F_OK)))
+			return misused("%s: neither a backend nor a key; for a file, say file:%s",
+				       key, key);
 		if (ret < 0)
 			return misused("%s: neither a backend nor a key", key);
 		if (ret)
@@ -29,16 +69,16 @@ static int take_keys(struct plan *plan, const char *dev, char *list)
 	return EXIT_OK;
 }
 
-/* DEV, then a backend and keys; options are gone. */
-static int parse(int argc, char **argv, struct plan *plan)
+/* A backend and keys; options and @dev are gone. */
+static int parse(char **argv, const char *dev, struct plan *plan)
 {
 	bool has_backend = false;
-	int i, ret;
+	int ret;
 
-	for (i = 1; i < argc; i++) {
-		ret = has_backend ? -1 : plan_take_backend(plan, NULL, argv[i]);
+	for (; *argv; argv++) {
+		ret = has_backend ? -1 : plan_take_backend(plan, NULL, *argv);
 		if (ret < 0)
-			ret = take_keys(plan, argv[0], argv[i]);
+			ret = take_keys(plan, dev, *argv);
 		else
 			has_backend = true;
 		if (ret)
@@ -47,84 +87,188 @@ static int parse(int argc, char **argv, struct plan *plan)
 	return EXIT_OK;
 }
 
-static int serve(struct plan *plan)
+/*
+ * A directory that is kept could not be unmounted, and a core would be written while
+ * requests wait, perhaps to the disk that is served.
+ */
+static void let_go_of_the_caller(void)
 {
+	int ret = chdir("/");
+
+	(void)ret;			/* there is always a root directory */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static int scan(unsigned int number)
+{
+	char disk[32];
+	char *words[] = { (char *)"partx", (char *)"--update", disk, NULL };
+	int ret, status;
+	pid_t child;
+
+	snprintf(disk, sizeof(disk), "/dev/abuse%u", number);
+	ret = posix_spawnp(&child, words[0], NULL, NULL, words, environ);
+	if (ret)
+		return failed(disk, "partx cannot be run: %s", strerror(ret));
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return failed(disk, "partx cannot be waited for: %s", strerror(errno));
+	return status ? failed(disk, "partx found no partitions that it could add; the disk is "
+			       "served") : EXIT_OK;
+}
+
+/* What the one who asked is told once the disk is served; by the process that served it. */
+static void greet(const struct serving *serving, void *arg)
+{
+	const struct request *request = arg;
+
+	if (request->scans)
+		scan(serving->number);
+	if (request->shows) {
+		printf("/dev/abuse%u\n", serving->number);
+		fflush(stdout);
+	}
+}
+
+static int serve(struct request *request)
+{
+	struct plan *plan = request->plan;
 	struct serving *serving = &plan->serving;
-	bool is_gone = false;
+	bool is_gone = false, has_served = false;
 	int ret;
 
+	plan->is_forced = request->is_forced;
+	plan->is_dry = request->is_dry;
+	serving->verbose = request->verbose;
+	serving->pid_file = *request->pid_file ? request->pid_file : NULL;
+	serving->is_silent = request->shows;
+	serving->greet = greet;
+	serving->greet_arg = request;
 	ret = plan_attach(plan);
-	if (ret)
+	if (ret || plan->is_dry)
 		return ret;
-	ret = workers_run(serving, &is_gone);
+	let_go_of_the_caller();
+	ret = workers_run(serving, &has_served, &is_gone);
+	if (!has_served && plan_undo(plan))
+		is_gone = true;
 	serving->backend->close(serving->store, is_gone);
 	return ret;
 }
 
-static int run_arguments(int argc, char **argv, bool verbose)
+static int serve_free(struct request *request)
 {
+	struct plan *plan = request->plan;
+	int i, ret = PLAN_TAKEN;
+
+	plan->must_set_up = true;
+	for (i = 0; i < MAX_FINDS && ret == PLAN_TAKEN; i++) {
+		plan->serving.fd = device_find_free(&plan->serving.number, &plan->was_added);
+		if (plan->serving.fd < 0)
+			return EXIT_FAILED;
+		ret = serve(request);
+		close(plan->serving.fd);
+	}
+	return ret == PLAN_TAKEN ? failed("--find", "each device found was set up by another "
+					  "meanwhile; try again") : ret;
+}
+
+static int run_arguments(char **argv, struct request *request)
+{
+	const char *dev = request->finds ? "--find" : *argv++;
 	struct plan plan;
 	int ret;
 
 	plan_init(&plan);
-	plan.serving.verbose = verbose;
-	ret = parse(argc, argv, &plan);
+	request->plan = &plan;
+	ret = parse(argv, dev, &plan);
 	if (ret)
 		return ret;
-	plan.serving.fd = device_open(argv[0], &plan.serving.number);
+	if (request->finds)
+		return serve_free(request);
+	plan.serving.fd = device_open_own(dev, &plan.serving.number);
 	if (plan.serving.fd < 0)
 		return EXIT_FAILED;
-	ret = serve(&plan);
+	ret = serve(request);
 	close(plan.serving.fd);
 	return ret;
 }
 
-static int run_file(const char *file, bool verbose)
+static int run_file(struct request *request)
 {
 	struct conf conf;
 	int ret;
 
-	ret = conf_open(&conf, file);
+	ret = conf_open(&conf, request->file);
 	if (ret)
 		return ret;
-	conf.plan.serving.verbose = verbose;
-	ret = serve(&conf.plan);
+	request->plan = &conf.plan;
+	ret = serve(request);
 	conf_close(&conf);
 	return ret == EXIT_OK ? EXIT_OK : EXIT_FAILED;
 }
 
+/* The server works in the root directory. */
+static int take_pid_file(struct request *request, const char *path)
+{
+	char dir[PATH_MAX] = "";
+	size_t len;
+
+	if (*path != '/' && !getcwd(dir, sizeof(dir)))
+		return failed("--pid-file", "the working directory is unknown: %s",
+			      strerror(errno));
+	len = (size_t)snprintf(request->pid_file, sizeof(request->pid_file), "%s%s%s", dir,
+			       *dir ? "/" : "", path);
+	return *path && len < sizeof(request->pid_file) ? EXIT_OK :
+	       invalid(NULL, "--pid-file %s: must be the path of a file", path);
+}
+
+static int take_options(int argc, char **argv, struct request *request)
+{
+	const char *value;
+	int option, ret;
+
+	while ((option = option_next(&cmd_server, argc, argv, &value)) > 0) {
+		request->finds |= option == FIND;
+		request->shows |= option == SHOW;
+		request->forks |= option == 'f' || option == SHOW;
+		request->scans |= option == 'P';
+		request->verbose |= option == 'v';
+		request->is_forced |= option == FORCE;
+		request->is_dry |= option == DRY_RUN;
+		if (option == CONFIG)
+			request->file = value;
+		ret = option == PID_FILE ? take_pid_file(request, value) : EXIT_OK;
+		if (ret)
+			return -1 - ret;
+	}
+	return option;
+}
+
 static int run(int argc, char **argv)
 {
-	bool verbose = false, forks = false, is_child;
-	const char *file = NULL;
-	int i, ret, nr = 0;
+	struct request request = { 0 };
+	bool is_child;
+	int ret;
 
-	for (i = 1; i < argc; i++) {
-		ret = conf_option(argc, argv, &i, &file);
-		if (ret < 0)
-			return EXIT_USAGE;
-		if (ret)
-			continue;
-		if (!strcmp(argv[i], "-v") || !strcmp(argv[i], "--verbose"))
-			verbose = true;
-		else if (!strcmp(argv[i], "-f") || !strcmp(argv[i], "--fork"))
-			forks = true;
-		else if (*argv[i] == '-')
-			return misused("%s: no such option", argv[i]);
-		else
-			argv[nr++] = argv[i];
-	}
-	if (file && nr)
+	ret = take_options(argc, argv, &request);
+	if (ret < 0)
+		return option_status(ret);
+	if (request.file && request.finds)
+		return misused("--find: with --config, the file names the device");
+	if (request.file && optind < argc)
 		return misused("%s: with --config, all of it stands in the file",
-			       argv[0]);
-	if (!file && !nr)
-		return misused("a DEV is needed");
-	if (forks) {
+			       argv[optind]);
+	if (!request.file && !request.finds && optind == argc)
+		return misused("a DEV is needed, or --find");
+	if (request.scans && geteuid())
+		return misused("--partscan: needs root; nbdkit's filter partition serves one "
+			       "partition to you");
+	if (request.forks && !request.is_dry) {
 		ret = background_begin(&is_child);
 		if (ret || !is_child)
 			return ret;
 	}
-	return file ? run_file(file, verbose) : run_arguments(nr, argv, verbose);
+	return request.file ? run_file(&request) : run_arguments(argv + optind, &request);
 }
 
 static void details(void)
@@ -141,9 +285,8 @@ static void details(void)
 	     "default.\n");
 	conf_help();
 	puts("SIGTERM, SIGINT: answer what is held and exit 0. SIGUSR1: print counters.\n"
-	     "-v, --verbose: print whether this process is declared an I/O flusher and its\n"
-	     "memory is locked; without both, nothing is promised under swap.\n"
-	     "-f, --fork: return once the disk is served, by a process in the background.\n");
+	     "A device that is up has the label of its store ('abusectl list', BACKING), and\n"
+	     "only servers of that store join it.\n");
 	settings_help();
 }
 
@@ -152,14 +295,16 @@ static void complete(int argc, char **argv)
 	const char *word = argv[argc - 1];
 	int i, nr = 0;
 
+	if (!strcmp(argv[argc - 2], "--pid-file")) {
+		complete_files(word, 0);
+		return;
+	}
 	if (conf_complete(argc, argv))
 		return;
 	for (i = 1; i < argc - 1; i++)
-		nr += *argv[i] != '-';
+		nr += *argv[i] != '-' || !strcmp(argv[i], "--find");
 	if (*word == '-') {
-		conf_complete_option(word);
-		complete_word(word, "--verbose", "print what holds under swap");
-		complete_word(word, "--fork", "return once it serves, in the background");
+		options_complete(&cmd_server, word);
 	} else if (!nr) {
 		complete_devices(word);
 	} else {
@@ -172,6 +317,7 @@ const struct cmd cmd_server = {
 	.name = "server",
 	.run = run,
 	.args = "DEV [BACKEND] [KEY=V,..]",
+	.options = options,
 	.summary = "set a device up if it is empty, and serve it",
 	.details = details,
 	.complete = complete,

@@ -8,10 +8,18 @@
 #include "keys/conf.h"
 #include "parse.h"
 #include "keys/setup.h"
+#include "options.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+static const struct opt options[] = {
+	{ .letter = 'c', .is_long_only = 1, .name = "config", .value = "NAME",
+	  .help = "do as a file of abuse.conf(5) says" },
+	{ .letter = 'n', .name = "dry-run", .help = "say what would be done, and do nothing" },
+	{ 0 },
+};
 
 #define DEFAULT_SIZE	(4096 * 4096)
 #define DEFAULT_BLOCK	4096
@@ -68,7 +76,7 @@ static int set_plain(int fd, const struct settings *settings)
 	return abuse_ctl_set_status(fd, &info);
 }
 
-static int set_up(int fd, unsigned int number, struct settings *settings)
+static int set_up(int fd, unsigned int number, struct settings *settings, bool is_dry)
 {
 	struct abuse_params now;
 	int ret;
@@ -89,6 +97,11 @@ static int set_up(int fd, unsigned int number, struct settings *settings)
 	}
 	if (ret)
 		return ret;
+	if (is_dry) {
+		printf("would %s %s\n", now.state == ABUSE_S_UP ? "change" : "set up",
+		       device_name(number));
+		return EXIT_OK;
+	}
 
 	if (settings_are_plain(settings))
 		ret = set_plain(fd, settings);
@@ -101,7 +114,7 @@ static int set_up(int fd, unsigned int number, struct settings *settings)
  * Just what the server of that file would do first, with the rights to add and to
  * seal; the server then comes without them.
  */
-static int run_file(const char *file)
+static int run_file(const char *file, bool is_dry)
 {
 	struct conf conf;
 	int ret;
@@ -110,43 +123,59 @@ static int run_file(const char *file)
 	if (ret)
 		return ret;
 	conf_prepare_user(&conf);
+	conf.plan.is_dry = is_dry;
 	ret = plan_attach(&conf.plan);
-	if (!ret)
+	if (!ret && !is_dry)
 		conf.plan.serving.backend->close(conf.plan.serving.store, false);
 	conf_close(&conf);
 	return ret == EXIT_OK ? EXIT_OK : EXIT_FAILED;
 }
 
-static int run(int argc, char **argv)
+static int take_keys(const char *dev, char **argv, struct settings *settings)
 {
-	struct settings settings = { 0 };
 	char *list, *key, *value;
-	unsigned int number;
-	const char *file = NULL;
-	int fd, i = 1, ret;
+	int ret;
 
-	ret = argc < 2 ? 0 : conf_option(argc, argv, &i, &file);
-	if (ret < 0)
-		return EXIT_USAGE;
-	if (file && i + 1 < argc)
-		return misused("%s: with --config, all of it stands in the file",
-			       argv[i + 1]);
-	if (file)
-		return run_file(file);
-	if (argc < 2)
-		return misused("a DEV is needed");
-	for (i = 2; i < argc; i++)
-		for (list = argv[i]; parse_pair(&list, &key, &value); ) {
-			ret = settings_take(&settings, argv[1], key, value);
+	for (; *argv; argv++)
+		for (list = *argv; parse_pair(&list, &key, &value); ) {
+			ret = settings_take(settings, dev, key, value);
 			if (ret < 0)
-				return misused("%s: %s: no such key", argv[1], key);
+				return misused("%s: %s: no such key", dev, key);
 			if (ret)
 				return ret;
 		}
-	fd = device_open(argv[1], &number);
+	return EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	struct settings settings = { 0 };
+	const char *file = NULL, *value;
+	unsigned int number;
+	bool is_dry = false;
+	int fd, option, ret;
+
+	while ((option = option_next(&cmd_setup, argc, argv, &value)) > 0) {
+		is_dry |= option == 'n';
+		if (option == 'c')
+			file = value;
+	}
+	if (option < 0)
+		return option_status(option);
+	argv += optind;
+	if (file && *argv)
+		return misused("%s: with --config, all of it stands in the file", *argv);
+	if (file)
+		return run_file(file, is_dry);
+	if (!*argv)
+		return misused("a DEV is needed");
+	ret = take_keys(argv[0], argv + 1, &settings);
+	if (ret)
+		return ret;
+	fd = device_open_own(argv[0], &number);
 	if (fd < 0)
 		return EXIT_FAILED;
-	ret = set_up(fd, number, &settings);
+	ret = set_up(fd, number, &settings, is_dry);
 	close(fd);
 	return ret;
 }
@@ -163,10 +192,10 @@ static void complete(int argc, char **argv)
 
 	if (conf_complete(argc, argv))
 		return;
-	if (argc > 2)
+	if (argc > 2 && *word != '-')
 		settings_complete(word, true);
 	else if (*word == '-')
-		conf_complete_option(word);
+		options_complete(&cmd_setup, word);
 	else
 		complete_devices(word);
 }
@@ -175,6 +204,7 @@ const struct cmd cmd_setup = {
 	.name = "setup",
 	.run = run,
 	.args = "DEV [KEY[=VALUE],...]",
+	.options = options,
 	.summary = "give an empty device its size and limits",
 	.details = details,
 	.complete = complete,

@@ -6,24 +6,24 @@
 
 #include <stdio.h>
 
+#define COLUMNS	"DEVICE,STATE,QUEUED,HELD,REDIRECTED,SERVED,ERRORS,RETURNED,OLDEST"
+
 static int run(int argc, char **argv)
 {
-	return show_devices(argc, argv,
-			    "DEVICE,STATE,QUEUED,HELD,SERVED,ERRORS,RETURNED,OLDEST");
+	return show_devices(&cmd_stat, argc, argv, COLUMNS);
 }
 
 static void details(void)
 {
-	puts("  --json                 all columns as {\"devices\": [...]}, sizes in bytes\n"
-	     "  -o, --output COL,...   these columns instead of\n"
-	     "                         DEVICE,STATE,QUEUED,HELD,SERVED,ERRORS,RETURNED,OLDEST\n");
+	puts("Columns by default: " COLUMNS "\n");
 	columns_help();
 }
 
 const struct cmd cmd_stat = {
 	.name = "stat",
 	.run = run,
-	.args = "[--json] [-o COL] [DEV]",
+	.args = "[-Jnrb] [-o COL] [DEV]",
+	.options = show_options,
 	.summary = "show the counters of all devices, or of those given",
 	.details = details,
 	.complete = show_complete,

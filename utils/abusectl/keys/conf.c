@@ -161,7 +161,8 @@ static int obtain_device(struct conf *conf)
 	if (!*name && conf->number < 0)
 		return failed(conf->path, "device is missing, and no device can have the "
 			      "file's name; say 'device = N' or 'name = NAME'");
-	serving->fd = device_obtain(conf->number, name, &serving->number);
+	serving->fd = device_obtain(conf->number, name, &serving->number,
+				    &conf->plan.was_added);
 	return serving->fd < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -217,22 +218,15 @@ void conf_prepare_user(struct conf *conf)
 	}
 }
 
-int conf_option(int argc, char **argv, int *i, const char **file)
+/* Does the option stand before the last word? */
+static bool is_given(int argc, char **argv)
 {
-	size_t len = strlen(OPTION);
+	int i;
 
-	if (!strncmp(argv[*i], OPTION, len) && argv[*i][len] == '=') {
-		*file = argv[*i] + len + 1;
-		return 1;
-	}
-	if (strcmp(argv[*i], OPTION))
-		return 0;
-	if (*i + 1 == argc) {
-		misused(OPTION ": a NAME or path is needed");
-		return -1;
-	}
-	*file = argv[++*i];
-	return 1;
+	for (i = 1; i < argc - 1; i++)
+		if (!strcmp(argv[i], OPTION) || !strncmp(argv[i], OPTION "=", strlen(OPTION "=")))
+			return true;
+	return false;
 }
 
 void conf_help(void)
@@ -269,9 +263,8 @@ static void complete_name(const char *word, size_t prefix)
 
 bool conf_complete(int argc, char **argv)
 {
-	const char *word = argv[argc - 1], *file = NULL;
+	const char *word = argv[argc - 1];
 	size_t prefix = strlen(OPTION "=");
-	int i;
 
 	if (!strcmp(argv[argc - 2], OPTION)) {
 		complete_name(word, 0);
@@ -281,13 +274,6 @@ bool conf_complete(int argc, char **argv)
 		complete_name(word, prefix);
 		return true;
 	}
-	for (i = 1; i < argc - 1 && !file; i++)
-		conf_option(argc, argv, &i, &file);
 	/* All else stands in the file. */
-	return file && *word != '-';
-}
-
-void conf_complete_option(const char *word)
-{
-	complete_word(word, OPTION, "do as a file of abuse.conf(5) says");
+	return is_given(argc, argv) && *word != '-';
 }

@@ -34,12 +34,6 @@ void conf_close(struct conf *conf);
  */
 void conf_prepare_user(struct conf *conf);
 
-/*
- * Takes "--config FILE" or "--config=FILE" at argv[*i]. 1: taken, *i is at its last
- * word; 0: it is something else; -1: reported.
- */
-int conf_option(int argc, char **argv, int *i, const char **file);
-
 void conf_help(void);
 
 /*
@@ -47,6 +41,5 @@ void conf_help(void);
  * there, since that was given.
  */
 bool conf_complete(int argc, char **argv);
-void conf_complete_option(const char *word);
 
 #endif /* ABUSECTL_CONF_H */

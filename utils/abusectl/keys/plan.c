@@ -4,6 +4,7 @@
  * comes here is parsed, what goes on from here serves.
  */
 #include "plan.h"
+#include "backends/label.h"
 #include "cmd.h"
 #include "key.h"
 
@@ -11,6 +12,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -100,31 +102,81 @@ int plan_take_backend(struct plan *plan, const char *subject, const char *spec)
 			       backend->name);
 	serving->backend = backend;
 	serving->spec = spec;
+	plan->has_backend = true;
 	return EXIT_OK;
 }
 
-/* Set an empty device up as the backend can and the keys want. */
-static int set_up(const struct serving *serving, struct settings *settings,
-		  const struct target *target, const struct abuse_params *now)
+/* The features of the backend that keys do not refuse */
+static void add_features(struct settings *settings, uint64_t features,
+			 const struct abuse_params *now)
 {
-	struct abuse_params *params = &settings->params;
 	uint64_t off = settings->features_off;
-	int ret;
 
 	if (off & ABUSE_F_WRITE_CACHE)
 		off |= ABUSE_F_FUA;
+	settings->params.features |= features & now->all_features & ~off;
+}
+
+/* Set an empty device up as the backend can and the keys want. */
+static int set_up(struct plan *plan, const struct target *target,
+		  const struct abuse_params *now)
+{
+	const struct serving *serving = &plan->serving;
+	struct settings *settings = &plan->settings;
+	struct abuse_params *params = &settings->params;
+	int ret;
+
 	if (params->features & ~target->features & BACKEND_FEATURES)
 		return failed(device_name(serving->number), "discard or write_zeroes: "
 			      "%s cannot do that", serving->spec);
 	params->capacity = target->size;
 	if (target->read_only)
 		params->flags |= ABUSE_PARAMS_READ_ONLY;
-	params->features |= target->features & now->all_features & ~off;
+	add_features(settings, target->features, now);
 	ret = settings_check(settings, now);
 	if (ret)
 		return ret;
+	memcpy(params->store, plan->label, sizeof(params->store));
 	ret = abuse_ctl_set_params(serving->fd, params);
+	plan->was_set_up = ret >= 0;
 	return ret < 0 ? settings_refused(settings, now, -ret) : EXIT_OK;
+}
+
+/* Before a file is made: what would be refused after. */
+static int check_early(const struct plan *plan, const struct abuse_params *now)
+{
+	struct settings settings = plan->settings;
+
+	if (!settings.params.capacity)
+		return EXIT_OK;
+	add_features(&settings, plan->serving.backend->features, now);
+	return settings_check(&settings, now);
+}
+
+/*
+ * Writes to one store are missing in another: who joins has the store of the set-up. A
+ * set-up without a label was made by hand, or by another program.
+ */
+static int check_label(const struct plan *plan, const struct abuse_params *now)
+{
+	unsigned int number = plan->serving.number;
+	const char *name = device_name(number);
+
+	if (!strcmp(now->store, plan->label))
+		return EXIT_OK;
+	if (plan->is_forced)
+		return note(name, "is up with %s and now served from %s, too: a read may miss "
+			    "what was written", *now->store ? now->store : "a store unknown",
+			    plan->label);
+	if (*now->store)
+		return failed(name, "is up with %s; %s would lose what is written there: give "
+			      "the same store, 'abusectl reset %u' first (ends all I/O), or "
+			      "pass --force to risk it", now->store, plan->label, number);
+	if (plan->has_backend)
+		return EXIT_OK;
+	return failed(name, "is up, and the default backend, %s, would drop what is written; say "
+		      "which backend it is, as in 'abusectl server %u %s'",
+		      plan->serving.backend->name, number, plan->serving.backend->name);
 }
 
 /* This process, which has one thread, gets the rights of @uid as far as files go. */
@@ -165,6 +217,55 @@ static int open_store(struct plan *plan, struct target *target)
 	return ret;
 }
 
+/* Locked. A device that was added for this plan and is empty */
+static void remove_added(struct plan *plan)
+{
+	struct abuse_params now;
+
+	if (plan->was_added && !abuse_ctl_get_params(plan->serving.fd, &now) &&
+	    now.state == ABUSE_S_EMPTY)
+		abuse_ctl_remove(plan->serving.number);
+	plan->was_added = false;
+}
+
+/* A file that was made for a device that is not set up would be in the way. */
+static void forget_file(struct plan *plan)
+{
+	bool is_other = plan->store_user && !become(plan->store_user);
+
+	if (plan->made)
+		unlink(plan->made);
+	if (is_other)
+		become_root();
+	free(plan->made);
+	plan->made = NULL;
+}
+
+static int check_keys(const struct plan *plan, const struct target *target,
+		      const struct abuse_params *now)
+{
+	const struct serving *serving = &plan->serving;
+	int ret;
+
+	if (serving->connections && !serving->backend->has_connections)
+		return failed("connections", "%s has none; leave the key out",
+			      serving->spec);
+	if (!target->is_up && !target->size && !serving->backend->knows_size)
+		return invalid(device_name(serving->number), "size= is needed, since the "
+			       "device is empty");
+	if (!target->is_up)
+		return check_early(plan, now);
+	ret = check_label(plan, now);
+	return ret ? ret : settings_match(&plan->settings, now);
+}
+
+static int say(const struct plan *plan, const struct target *target)
+{
+	printf("would %s %s and serve it from %s\n", target->is_up ? "join" : "set up",
+	       device_name(plan->serving.number), plan->label);
+	return EXIT_OK;
+}
+
 static int attach(struct plan *plan)
 {
 	struct serving *serving = &plan->serving;
@@ -179,7 +280,10 @@ static int attach(struct plan *plan)
 	if (!ret)
 		ret = abuse_ctl_get_status(serving->fd, &info);
 	if (ret < 0)
-		return device_failed(serving->number, "read parameters", -ret);
+		return plan->must_set_up ? PLAN_TAKEN :
+		       device_failed(serving->number, "read parameters", -ret);
+	if (plan->must_set_up && now.state != ABUSE_S_EMPTY)
+		return PLAN_TAKEN;
 	target = (struct target) {
 		.number = serving->number,
 		.disk = (dev_t)info.ab_device,
@@ -193,25 +297,22 @@ static int attach(struct plan *plan)
 	target.read_only = (target.is_up ? now.flags : settings->params.flags) &
 			   ABUSE_PARAMS_READ_ONLY;
 	target.size = target.is_up ? now.capacity : settings->params.capacity;
+	label_of(backend, plan->backend_args, serving->number,
+		 plan->store_user ? plan->store_user : geteuid(), plan->label);
 
-	if (target.is_up) {
-		ret = settings_match(settings, &now);
-		if (ret)
-			return ret;
-	} else if (!target.size && !backend->knows_size) {
-		return invalid(device_name(serving->number), "size= is needed, since the "
-			       "device is empty");
-	}
-	if (serving->connections && !backend->has_connections)
-		return failed("connections", "%s has none; leave the key out",
-			      serving->spec);
+	ret = check_keys(plan, &target, &now);
+	if (ret || plan->is_dry)
+		return ret ? ret : say(plan, &target);
 	ret = open_store(plan, &target);
 	if (ret)
 		return ret;
+	plan->made = target.made ? strdup(target.made) : NULL;
 	if (!target.is_up)
-		ret = set_up(serving, settings, &target, &now);
-	if (ret)
+		ret = set_up(plan, &target, &now);
+	if (ret) {
 		backend->close(serving->store, true);
+		forget_file(plan);
+	}
 	serving->size = target.size;
 	return ret;
 }
@@ -219,15 +320,38 @@ static int attach(struct plan *plan)
 int plan_attach(struct plan *plan)
 {
 	struct serving *serving = &plan->serving;
-	int fd = serving->fd, ret;
+	int ret;
 
 	if (!serving->batch)
 		serving->batch = serving->backend->batch ?: DEFAULT_BATCH;
-	while (flock(fd, LOCK_EX) && errno == EINTR)
-		;
+	ret = device_lock(serving->number, serving->fd);
+	if (ret)
+		return ret;
 	ret = attach(plan);
-	flock(fd, LOCK_UN);
+	if (ret && ret != PLAN_TAKEN)
+		remove_added(plan);
+	flock(serving->fd, LOCK_UN);
 	return ret;
+}
+
+bool plan_undo(struct plan *plan)
+{
+	const struct serving *serving = &plan->serving;
+	struct abuse_params now;
+	bool is_undone;
+	int pid;
+
+	if (!plan->was_set_up || device_lock(serving->number, serving->fd))
+		return false;
+	is_undone = !abuse_ctl_get_params(serving->fd, &now) && now.state == ABUSE_S_UP &&
+		    !device_servers(serving->number, &pid, 1) &&
+		    !abuse_ctl_reset(serving->fd);
+	if (is_undone) {
+		forget_file(plan);
+		remove_added(plan);
+	}
+	flock(serving->fd, LOCK_UN);
+	return is_undone;
 }
 
 void plan_help(void)

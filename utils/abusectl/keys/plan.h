@@ -16,7 +16,17 @@ struct plan {
 	const char *backend_args;
 	uint64_t given;			/* bit n: own key n of the table */
 	uid_t store_user;		/* as whom root opens the store; 0: as root */
+	bool has_backend;		/* one was given */
+	bool is_forced;			/* joins a device that another store serves */
+	bool is_dry;			/* says what it would do */
+	bool must_set_up;		/* the device must be empty, else PLAN_TAKEN */
+	bool was_added;			/* the device, for this plan */
+	bool was_set_up;		/* by this plan */
+	char label[ABUSE_STORE_LEN];	/* of its store */
+	char *made;			/* the file made for it, or NULL */
 };
+
+#define PLAN_TAKEN	(-1)
 
 /* Everything at its default, the backend too. */
 void plan_init(struct plan *plan);
@@ -41,6 +51,12 @@ int plan_take_backend(struct plan *plan, const char *subject, const char *spec);
  * Reports its failures and returns an exit status.
  */
 int plan_attach(struct plan *plan);
+
+/*
+ * After a failure: takes back what plan_attach() and the addition of the device did, if
+ * no server has come meanwhile. True: the device is empty again, or gone.
+ */
+bool plan_undo(struct plan *plan);
 
 /* The keys, those of set-up too. */
 void plan_help(void);

@@ -123,6 +123,12 @@ int settings_match(const struct settings *settings,
 {
 	struct difference difference;
 
+	if (settings_differ(settings, now, &difference) &&
+	    !strncmp(difference.wanted, "size=", strlen("size=")))
+		return failed(device_name(now->number), "%s: the device is up with %s; leave the "
+			      "key out, or change it with 'abusectl resize %u %s'",
+			      difference.wanted, difference.has, now->number,
+			      difference.wanted + strlen("size="));
 	if (settings_differ(settings, now, &difference))
 		return failed(device_name(now->number), "%s: the device is up with %s; "
 			      "leave the key out, or 'abusectl reset %u' first (ends all "
@@ -163,9 +169,9 @@ int settings_refused(const struct settings *settings,
 	case EBUSY:
 		if (params->flags & ABUSE_PARAMS_SEALED && !settings->reconnect)
 			return failed(name, "is up, its disk is claimed (mounted, swap, md), "
-				      "or somebody else than root has it open ('fuser -v "
-				      "/dev/abuse%u' tells); 'abusectl reset %u' or close it "
-				      "first", number, number);
+				      "or somebody else than root has it open ('abusectl "
+				      "detach --dry-run %u' tells who); 'abusectl reset %u' or "
+				      "close it first", number, number);
 		return failed(name, settings->reconnect ?
 			      "is in use: its disk is claimed (mounted, swap, md), or a "
 			      "value differs that cannot change while it is up" :

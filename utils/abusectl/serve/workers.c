@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define OVER		SIGUSR2		/* to the attendant */
 #define STACK_SIZE	(128 * 1024)	/* locked memory: keep it small */
@@ -137,11 +138,13 @@ static void announce(const struct team *team)
 	snprintf(text, sizeof(text), "serving /dev/abuse%u (%s, %s) with %u worker%s",
 		 serving->number, format_size(serving->size, size), serving->spec,
 		 serving->nr_workers, serving->nr_workers == 1 ? "" : "s");
-	printf("abusectl: %s\n", text);
+	if (!is_quiet() && !serving->is_silent)
+		printf("abusectl: %s\n", text);
 	fflush(stdout);
 	notify_ready(text);
 	if (serving->verbose)
 		print_counts(team);
+	serving->greet(serving, serving->greet_arg);
 	background_ready();
 }
 
@@ -269,17 +272,34 @@ static int await_end(const struct team *team)
 	return ret;
 }
 
-static int serve(struct team *team, bool *is_gone)
+static int write_pid(const char *path)
 {
-	int ret = abuse_server_start(team->srv);
+	FILE *file = fopen(path, "we");
+	bool is_written;
 
+	if (!file)
+		return failed(path, "cannot be written: %s", strerror(errno));
+	is_written = fprintf(file, "%d\n", (int)getpid()) > 0;
+	is_written &= !fclose(file);
+	return is_written ? EXIT_OK : failed(path, "cannot be written: %s", strerror(errno));
+}
+
+static int serve(struct team *team, bool *has_served, bool *is_gone)
+{
+	const char *pid_file = team->serving->pid_file;
+	int ret = pid_file ? write_pid(pid_file) : EXIT_OK;
+
+	if (ret)
+		return ret;
+	ret = abuse_server_start(team->srv);
 	if (ret < 0)
 		return failed("workers", "cannot be started: %s", strerror(-ret));
+	*has_served = true;
 	announce(team);
 	return verdict(team->serving, await_end(team), is_gone);
 }
 
-int workers_run(const struct serving *serving, bool *is_gone)
+int workers_run(const struct serving *serving, bool *has_served, bool *is_gone)
 {
 	struct team team = { .serving = serving };
 	struct abuse_ops ops;
@@ -294,7 +314,9 @@ int workers_run(const struct serving *serving, bool *is_gone)
 	else
 		status = open_server(&team, &ops);
 	if (!status)
-		status = serve(&team, is_gone);
+		status = serve(&team, has_served, is_gone);
+	if (*has_served && serving->pid_file)
+		unlink(serving->pid_file);
 	end_helpers(serving);
 	dismiss_attendant(&team);
 	abuse_server_free(team.srv);

@@ -271,7 +271,7 @@ static int base_open(const struct target *target, struct cow_base *base)
 {
 	struct stat st;
 
-	base->fd = open(base->path, O_RDONLY | O_CLOEXEC);
+	base->fd = open(base->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);	/* no FIFO holds us up */
 	if (base->fd < 0)
 		return failed(base->path, "cannot be opened to be read: %s; cow:BASE:DELTA "
 			      "needs a BASE, whose path has no colon", strerror(errno));

@@ -198,11 +198,17 @@ static int examine(struct target *target, const char *path, int fd,
 
 int cow_delta_open(struct target *target, const char *path, const struct cow_base *base)
 {
+	bool is_new = access(path, F_OK) != 0;
+	struct stat st;
 	int fd = store_file_open(target, path, O_RDWR | (target->is_up ? 0 : O_CREAT));
 
 	if (fd >= 0 && examine(target, path, fd, base)) {
+		if (is_new && !fstat(fd, &st) && !st.st_size)
+			unlink(path);
 		close(fd);
 		return -1;
 	}
+	if (fd >= 0 && is_new)
+		target->made = path;
 	return fd;
 }

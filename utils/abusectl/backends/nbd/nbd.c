@@ -6,6 +6,7 @@
  */
 #include "backends/backend.h"
 #include "cmd.h"
+#include "backends/uri.h"
 #include "nbd.h"
 
 #include <errno.h>
@@ -170,6 +171,7 @@ static int check_size(struct target *target, struct nbd_store *store,
 
 static struct nbd_store *store_alloc(const struct target *target, const char *uri)
 {
+	static char absolute[URI_TEXT];	/* one store in a process */
 	unsigned int i, nr = target->connections;
 	struct nbd_store *store;
 
@@ -178,7 +180,7 @@ static struct nbd_store *store_alloc(const struct target *target, const char *ur
 	store = calloc(1, sizeof(*store) + nr * sizeof(*store->conns));
 	if (!store)
 		return NULL;
-	store->uri = uri;
+	store->uri = uri_absolute(uri, absolute, sizeof(absolute));
 	store->fd = target->fd;
 	store->nr_conns = nr;
 	snprintf(store->name, sizeof(store->name), "%s", device_name(target->number));

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* away.c: how devices are removed, for remove and detach */
+#ifndef ABUSECTL_AWAY_H
+#define ABUSECTL_AWAY_H
+
+#include <stdbool.h>
+
+/*
+ * Removes the device that @text means. Waits a few seconds for programs, such as udev's,
+ * that have the disk open for a moment. Reports failures and returns an exit status.
+ */
+int device_remove(const char *text, bool is_dry);
+
+/* Tells the servers of the device to end, and waits for them @milliseconds at most. */
+int device_stop(unsigned int number, bool is_dry, int milliseconds);
+
+#endif /* ABUSECTL_AWAY_H */

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The label of a store; see label.h. Opens no store.
+ */
+#include "label.h"
+#include "backend.h"
+#include "uri.h"
+
+#include <ctype.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uuid/uuid.h>
+
+#define HASH_TEXT	8
+
+/* Without links; a file that is not there yet has a directory. */
+static void resolve(const char *path, char full[PATH_MAX])
+{
+	char copy[PATH_MAX], dir[PATH_MAX];
+
+	if (realpath(path, full))
+		return;
+	snprintf(copy, sizeof(copy), "%s", path);
+	if (!realpath(dirname(copy), dir)) {
+		snprintf(full, PATH_MAX, "%s", path);
+		return;
+	}
+	snprintf(copy, sizeof(copy), "%s", path);
+	snprintf(full, PATH_MAX, "%.2000s/%.2000s", strcmp(dir, "/") ? dir : "", basename(copy));
+}
+
+static void hash(const char *text, char hex[HASH_TEXT + 1])
+{
+	uuid_t sum;
+
+	uuid_generate_sha1(sum, *uuid_get_template("url"), text, strlen(text));
+	snprintf(hex, HASH_TEXT + 1, "%02x%02x%02x%02x", sum[0], sum[1], sum[2], sum[3]);
+}
+
+static void make(const char *name, const char *where, char label[ABUSE_STORE_LEN])
+{
+	size_t begin = strlen(name) + 1, len = strlen(where);
+	size_t room = ABUSE_STORE_LEN - 1 - begin, tail;
+	char hex[HASH_TEXT + 1];
+	bool is_plain = true;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		is_plain &= !iscntrl((unsigned char)where[i]);
+	memset(label, 0, ABUSE_STORE_LEN);
+	if (is_plain && len <= room) {
+		snprintf(label, ABUSE_STORE_LEN, "%s:%s", name, where);
+		return;
+	}
+	hash(where, hex);
+	tail = room - strlen("..") - 1 - HASH_TEXT;
+	if (len < tail)
+		tail = len;
+	snprintf(label, ABUSE_STORE_LEN, "%s:..%s#%s", name, where + len - tail, hex);
+	for (i = 0; label[i]; i++)
+		if (iscntrl((unsigned char)label[i]))
+			label[i] = '?';
+}
+
+void label_of_path(const char *name, const char *path, char label[ABUSE_STORE_LEN])
+{
+	char full[PATH_MAX];
+
+	resolve(path, full);
+	make(name, full, label);
+}
+
+void label_of(const struct backend *backend, const char *args, unsigned int number,
+	      uid_t uid, char label[ABUSE_STORE_LEN])
+{
+	char object[48], uri[URI_TEXT];
+
+	if (backend == &backend_mem) {
+		snprintf(object, sizeof(object), "/dev/shm/abuse-%u-%u", uid, number);
+		make(backend->name, object, label);
+	} else if (!args) {
+		memset(label, 0, ABUSE_STORE_LEN);
+		strcpy(label, backend->name);
+	} else if (backend->forms) {
+		make(backend->name, uri_absolute(args, uri, sizeof(uri)), label);
+	} else {
+		if (backend->has_two_paths && strchr(args, ':'))
+			args = strchr(args, ':') + 1;
+		label_of_path(backend->name, args, label);
+	}
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef ABUSECTL_URI_H
+#define ABUSECTL_URI_H
+
+#include <stddef.h>
+
+#define URI_TEXT	8192
+
+/* @uri, or in @text the same with its first relative path made absolute */
+const char *uri_absolute(const char *uri, char *text, size_t size);
+
+#endif /* ABUSECTL_URI_H */

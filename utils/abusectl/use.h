@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who uses a disk, in words; see use.c. */
+#ifndef ABUSECTL_USE_H
+#define ABUSECTL_USE_H
+
+#include <stdbool.h>
+
+#define USE_TEXT	320
+
+/* Mounted, swap, or part of another disk: *text says which, "mounted on /mnt". */
+bool use_is_claimed(unsigned int number, char text[USE_TEXT]);
+
+/*
+ * Open in a process other than udev's, whose looks are short: "fio (pid 7)". False if
+ * there is none that this user may see.
+ */
+bool use_is_open(unsigned int number, char text[USE_TEXT]);
+
+#endif /* ABUSECTL_USE_H */
