@@ -334,10 +334,8 @@ struct abuse_params {
 	__u32 flags;		/* ABUSE_PARAMS_* */
 	__u64 features;		/* ABUSE_F_* */
 	__u64 capacity;		/* bytes, a multiple of logical_block_size */
-	__u32 logical_block_size;  /* 512 .. page size, from Linux 6.15 on 64 KiB if the
-				 * kernel has transparent huge pages; power of
-				 * two, <= max_request; default 512
-				 */
+	/* 512 .. page size (64 KiB from Linux 6.15 on, with transparent huge pages) */
+	__u32 logical_block_size;  /* power of two, <= max_request; default 512 */
 	__u32 physical_block_size; /* power of two, >= logical; default logical */
 	__u32 io_min;		/* bytes, multiple of physical; default physical */
 	__u32 io_opt;		/* bytes, multiple of io_min; default 0 */
