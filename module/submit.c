@@ -97,8 +97,9 @@ static __always_inline void enqueue(struct abuse_device *dev,
 /* Before anything of a user's device is queued. */
 static void note_arrival(struct abuse_device *dev)
 {
-	if (abuse_device_is_users(dev) &&
-	    READ_ONCE(dev->arrival_tick) != get_jiffies_64())
+	u64 tick = get_jiffies_64();
+
+	if (abuse_device_is_users(dev) && READ_ONCE(dev->arrival_tick) != tick)
 		abuse_note_tick(dev);
 }
 

@@ -20,7 +20,7 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/file.h>
-#if __has_include(<linux/filelock.h>)
+#if __has_include("linux/filelock.h")
 #include <linux/filelock.h>
 #endif
 #include <linux/fs.h>
