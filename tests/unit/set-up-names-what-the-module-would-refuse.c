@@ -72,9 +72,11 @@ static bool agree(const char *list)
 {
 	struct settings settings = settings_of(list);
 	struct abuse_params now = device(), params = settings.params;
+	const struct abuse_abilities kernel = {
+		(unsigned int)sysconf(_SC_PAGESIZE), (unsigned int)sysconf(_SC_PAGESIZE), 0,
+	};
 	bool here = settings_check(&settings, &now) == EXIT_OK;
-	bool there = !abuse_params_complete(&params, 128,
-					    (unsigned int)sysconf(_SC_PAGESIZE));
+	bool there = !abuse_params_complete(&params, 128, &kernel);
 
 	return here == there;
 }
