@@ -43,6 +43,9 @@ check-kernel: export CHECK_KERNEL_TREE := $(TREE)
 check-kernel:				## all module tests on a kernel with KASAN, lockdep, kmemleak (built once; WITH=kcsan, TREE=kernel source)
 	@tests/check kernel
 
+check-field:				## what other tools say of a loop disk and of ours; not all of it agrees yet
+	@tests/check field
+
 bench:					## abuse against ublk, nbd, loop: instructions and I/Os; 25 minutes (BENCH_QUICK=1: 5)
 	@tests/bench/run
 
@@ -109,4 +112,4 @@ clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help demo bench bench-compare check check-all check-quick check-kernel check-build lint deb rpm autopkgtest shell format tools utils module install clean
+.PHONY: all help demo bench bench-compare check check-field check-all check-quick check-kernel check-build lint deb rpm autopkgtest shell format tools utils module install clean
