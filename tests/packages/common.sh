@@ -52,8 +52,9 @@ debs() { # FOLDER NAME...: the files of packages
 		echo "$1/${name}"_*.deb
 	done
 }
+# All but python3-abuse, which would bring Python from the archive.
 # shellcheck disable=SC2034
-packages='abuse-dkms abuse-utils libabuse0 libabuse-dev python3-abuse'
+packages='abuse-dkms abuse-utils libabuse0 libabuse-dev'
 # Everything that is half done, of whatever package.
 audit() { is "$(dpkg --audit; dpkg-query -W -f '${Package} ${db:Status-Status}\n' | grep -v ' \(installed\|config-files\|not-installed\)$' || true)" "" "dpkg is consistent $*"; }
 version_of() { dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null || true; }
