@@ -81,10 +81,13 @@ int store_file_check(const struct target *target, const char *path, int fd,
 	struct stat st;
 	off_t end;
 
-	if (fstat(fd, &st) || (end = lseek(fd, 0, SEEK_END)) < 0)
+	if (fstat(fd, &st))
 		return failed(path, "cannot be examined: %s", strerror(errno));
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return failed(path, "is neither a regular file nor a block device");
+	end = lseek(fd, 0, SEEK_END);
+	if (end < 0)
+		return failed(path, "cannot be examined: %s", strerror(errno));
 	if (S_ISBLK(st.st_mode) && st.st_rdev == target->disk)
 		return failed(path, "is the very disk to be served");
 	*size = (uint64_t)end;
