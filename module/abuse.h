@@ -4,8 +4,8 @@
  * under the file that defines them. The data path is submit.c (a request
  * arrives and is queued), fetch.c (it is handed out), complete.c (it is
  * answered) or redirect.c (a file answers, through the workers of lanes.c),
- * recover.c (nobody answers it), expire.c (the driver waits no longer). Who serves is
- * serving.c's. files.c registers those files and closes them.
+ * recover.c (no server answers it), expire.c (the driver waits no longer). serving.c
+ * knows the live servers. files.c registers those files and closes them.
  *
  * Who has a request now
  *
@@ -82,8 +82,9 @@
  * Taken with none of these, and none of them within: stack_lock (files.c, mutex), which
  * of our disks lies on which.
  *
- * Who changes what the path of a request asks for (state, capacity, patience) changes
- * it first and takes each queue's lock then: whoever comes later sees it.
+ * Writers of state, capacity and patience, which the path of a request reads, update
+ * the field, then take and release every queue lock; a submitter that runs later sees
+ * the new value.
  *
  * No lock is held across user memory, and no spinlock across the end of a request.
  * Above all of them is the block layer's list of majors, under which it calls our
@@ -181,7 +182,7 @@ enum abuse_patience {
 	ABUSE_REVIVES,
 };
 
-/* What a user's device had answered when a period of the floor began. */
+/* The counts of a user's device when a period of the floor began. */
 struct abuse_window {
 	u64 since_ns;			/* 0 = there is none */
 	u64 requests;

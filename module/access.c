@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who may open and use what. disk.c asks when a disk is opened, server.c when a
- * control node is opened and at every call.
+ * The rules of access: which caller may open and use which device. disk.c asks
+ * when a disk is opened, server.c when a control node is opened and at every call.
  *
  *	device		its disk opens for	its control node answers
  *	the group's	as the mode of the node says, both

@@ -160,10 +160,10 @@ int abuse_disk_drop_partitions(struct abuse_device *dev)
 }
 
 /*
- * What is set up next is another medium: nothing of the former one is read or written any
+ * The next configuration is another medium: nothing of the former one is read or written any
  * more, and diskseq moves. Of an empty disk under the claim: its I/O fails at once, so this
- * waits for no server. Whoever wrote to the former medium is told EIO by fsync(), but not
- * whoever opens the new one.
+ * waits for no server. fsync() reports EIO on descriptors through which the former medium lost
+ * a write, and not on those that open the new one.
  */
 void abuse_disk_new_medium(struct abuse_device *dev)
 {
@@ -230,7 +230,7 @@ int abuse_disk_create(struct abuse_device *dev)
 	disk->private_data = dev;
 	snprintf(disk->disk_name, sizeof(disk->disk_name), ABUSE_DISK_NAME "%u",
 		 dev->number);
-	/* Whatever max_part is, the administrator may add partitions (partx). */
+	/* With any max_part the administrator may add partitions (partx). */
 	abuse_disk_suppress_scan(disk, true);
 	dev->disk = disk;
 	return 0;

@@ -758,8 +758,8 @@ static inline struct address_space *compat_bdev_mapping(struct block_device *bde
 }
 
 /*
- * Drops what the page cache has of the whole disk, written or not, mapped or not. Whoever has it
- * open is told EIO by fsync(), if that lost a write; whoever opens it later is not.
+ * Drops the whole disk's pages from the page cache, written or not, mapped or not. If that loses
+ * a write, fsync() reports EIO on descriptors that are open now, and not on later ones.
  * It waits for I/O of these pages, so that has to end by itself. Sleeps.
  */
 static inline void abuse_disk_drop_pages(struct gendisk *disk)
