@@ -56,7 +56,7 @@ int main(void)
 	refused(fd, flags, 1, EINVAL);
 	refused(fd, flags, 1U << 31, EINVAL);
 	refused(fd, request_size, 0, EINVAL);
-	refused(fd, request_size, sizeof(struct abuse_request) - 8, EINVAL);
+	refused(fd, request_size, 40 - 8, EINVAL);
 	refused(fd, request_size, sizeof(struct abuse_request) + 4, EINVAL);
 	refused(fd, request_size, 4104, EINVAL);
 	refused(fd, request_size, 0xfffffff8, EINVAL);
