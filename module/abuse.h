@@ -47,10 +47,28 @@
  * Device states (design of RESET, REMOVE)
  *
  *	empty	I/O ends with EIO at once	set-up -> up, REMOVE -> dying
- *		(is_emptying: RESET was killed while files had requests of ours; it is
- *		ended by the next RESET, set-up or REMOVE)
- *	up	I/O is queued for servers	RESET -> empty
+ *	up	I/O is queued for servers	RESET -> emptying, REMOVE -> dying
+ *	emptying like empty, while files end the requests that were redirected to
+ *		them			RESET -> empty. If RESET was killed the next RESET or
+ *		set-up goes on with it, or REMOVE -> dying. Programs are told "empty".
  *	dying	opens fail, ids are gone	freed at the last reference
+ *
+ * Flags of its life, and their writers (under dev->lock unless another lock is named)
+ *
+ *	flag		 set by				cleared by
+ *	pins_module	 set-up				end of RESET, stop of the device
+ *			 (control)			(control)
+ *	sealed		 set-up				end of RESET
+ *	admitted	 `abusectl admit`		RESET, REMOVE
+ *	is_announced	 set-up, after event "up"	end of RESET
+ *	ready		 first server that waits	set-up, end of RESET, first expiry
+ *	is_watched	 arming of the expire work	the expire work (no lock; expire.c)
+ *	is_unserved	 first expiry of an unserved disk, or not: each expiry sets it anew
+ *	sync_failed	 failed sync of a file		set-up (no lock)
+ *	opened_by_user	 an opener without rights	last close
+ *	has_leftovers	 RESET with open partitions	a drop that finds none, stop
+ *	scanner		 partition scan (its task)	end of the scan (no lock)
+ *	claimed_ns	 an exclusive open; the work	never
  *
  * Patience of a device that is up (expire.c)
  *
@@ -176,6 +194,9 @@ struct abuse_stats {
 	u64 bytes;			/* read and written, of what was answered */
 };
 
+/* A state of the driver's own, beside those of the interface: programs are told "empty". */
+#define ABUSE_S_EMPTYING	(ABUSE_S_DYING + 1)
+
 enum abuse_patience {
 	ABUSE_WAITS,
 	ABUSE_FAILS,
@@ -216,8 +237,8 @@ struct abuse_device {
 	u64 features;
 	u32 queue_limit;
 	u32 openers;
-	bool is_lent;			/* an opener is not CAP_SYS_ADMIN */
-	bool is_emptying;		/* control */
+	bool opened_by_user;		/* an opener is not CAP_SYS_ADMIN */
+	bool pins_module;		/* control */
 	bool has_leftovers;		/* partitions that were open at RESET */
 	struct task_struct *scanner;	/* its own open does not count */
 	s64 timeout;			/* as in params; what it means is expire.c's */
@@ -670,6 +691,7 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 					const struct abuse_add *add,
 					bool own_major);
 int abuse_device_start(struct abuse_device *dev);
+void abuse_device_set_state(struct abuse_device *dev, u32 state);
 int abuse_device_kill(struct abuse_device *dev);
 void abuse_device_stop(struct abuse_device *dev);
 void abuse_device_get(struct abuse_device *dev);

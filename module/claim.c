@@ -7,7 +7,7 @@
  */
 #include "abuse.h"
 
-static int claim_held(struct abuse_claim *claim)
+static int abuse_claim_held_slot(struct abuse_claim *claim)
 {
 	claim->slot = abuse_claim_held(claim->srv, claim->id);
 	return claim->slot ? 0 : -ESTALE;
@@ -45,7 +45,7 @@ int abuse_check_pending(const struct abuse_claim *claim,
 	}
 }
 
-static int claim_pending(struct abuse_claim *claim)
+static int abuse_claim_pending_slot(struct abuse_claim *claim)
 {
 	struct abuse_slot *slot = abuse_claim_find(claim);
 	struct abuse_queue *queue;
@@ -73,7 +73,7 @@ static int claim_pending(struct abuse_claim *claim)
 int abuse_claim(struct abuse_claim *claim)
 {
 	claim->slot = NULL;
-	return claim->held ? claim_held(claim) : claim_pending(claim);
+	return claim->held ? abuse_claim_held_slot(claim) : abuse_claim_pending_slot(claim);
 }
 
 /* Its claimer came to end it or to give it back: nobody wants it any more. */

@@ -36,7 +36,7 @@ struct far_batch {
 
 static DEFINE_PER_CPU(struct far_batch, far_batches);
 
-static void end_far(void *info)
+static void abuse_end_on_submitters_cpu(void *info)
 {
 	struct far_batch *far = info;
 	struct io_comp_batch batch = far->batch;
@@ -47,7 +47,7 @@ static void end_far(void *info)
 }
 
 /* The requests of the batch have not ended: the disk is there. */
-static bool is_worth_a_call(const struct abuse_device *dev,
+static bool abuse_is_far_batch_worth_it(const struct abuse_device *dev,
 			    const struct abuse_tally *tally)
 {
 	return tally->nr_batch >= ABUSE_WORTH_A_CALL && tally->cpu >= 0 &&
@@ -57,14 +57,14 @@ static bool is_worth_a_call(const struct abuse_device *dev,
 }
 
 /* False: it is the caller's to end. */
-static bool send_batch(const struct abuse_tally *tally)
+static bool abuse_send_far_batch(const struct abuse_tally *tally)
 {
 	struct far_batch *far = per_cpu_ptr(&far_batches, tally->cpu);
 
 	if (test_and_set_bit_lock(0, &far->taken))
 		return false;
 	far->batch = tally->batch;
-	far->call.func = end_far;
+	far->call.func = abuse_end_on_submitters_cpu;
 	far->call.info = far;
 	/* The processor has gone offline. */
 	if (smp_call_function_single_async(tally->cpu, &far->call)) {
@@ -75,12 +75,12 @@ static bool send_batch(const struct abuse_tally *tally)
 }
 
 /* Bottom halves are off for the reason that abuse_end() has. */
-static void end_batch(const struct abuse_device *dev, struct abuse_tally *tally)
+static void abuse_end_batch(const struct abuse_device *dev, struct abuse_tally *tally)
 {
 	if (!tally->nr_batch)
 		return;
 	local_bh_disable();
-	if (!is_worth_a_call(dev, tally) || !send_batch(tally))
+	if (!abuse_is_far_batch_worth_it(dev, tally) || !abuse_send_far_batch(tally))
 		tally->batch.complete(&tally->batch);
 	local_bh_enable();
 }
@@ -101,7 +101,7 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 	}
 	if (!tally->served && !tally->failed)
 		return;
-	end_batch(dev, tally);
+	abuse_end_batch(dev, tally);
 	abuse_count(dev, served, tally->served);
 	if (tally->bytes)
 		abuse_count(dev, bytes, tally->bytes);
@@ -121,14 +121,14 @@ struct leaving {
 	bool counted;
 };
 
-static __always_inline struct leaving leaving(const struct abuse_slot *slot)
+static __always_inline struct leaving abuse_leave_queue(const struct abuse_slot *slot)
 {
 	return (struct leaving) {
 		.rq = slot->rq, .cpu = slot->cpu, .counted = slot->counted,
 	};
 }
 
-static __always_inline void end_answered(struct abuse_tally *tally,
+static __always_inline void abuse_end_answered_request(struct abuse_tally *tally,
 					 const struct leaving *it, u32 error)
 {
 	tally->counted += it->counted;
@@ -153,13 +153,13 @@ static __always_inline void end_answered(struct abuse_tally *tally,
 void abuse_end_redirected(struct abuse_slot *slot, struct abuse_tally *tally,
 			  u32 error)
 {
-	struct leaving it = leaving(slot);
+	struct leaving it = abuse_leave_queue(slot);
 
 	abuse_slot_move_sure(slot, ABUSE_FREE);
-	end_answered(tally, &it, error);
+	abuse_end_answered_request(tally, &it, error);
 }
 
-static bool free_claimed(const struct abuse_claim *claim)
+static bool abuse_free_claimed_slot(const struct abuse_claim *claim)
 {
 	if (claim->held)
 		return abuse_slot_try(claim->slot, claim->id,
@@ -171,10 +171,10 @@ static bool free_claimed(const struct abuse_claim *claim)
 /* Ends a claimed request. False: it was doomed, and ended with EIO instead. */
 bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 {
-	struct leaving it = leaving(claim->slot);
+	struct leaving it = abuse_leave_queue(claim->slot);
 
-	if (free_claimed(claim)) {
-		end_answered(claim->tally, &it, error);
+	if (abuse_free_claimed_slot(claim)) {
+		abuse_end_answered_request(claim->tally, &it, error);
 		return true;
 	}
 	abuse_end_doomed(claim->srv->dev, claim->slot);
@@ -183,7 +183,7 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 
 /* ---- one reply ------------------------------------------------------------ */
 
-static bool reply_is_valid(const struct abuse_reply *reply,
+static bool abuse_is_reply_valid(const struct abuse_reply *reply,
 			   const struct request *rq, u32 op)
 {
 	if (likely(!(reply->reserved | reply->flags | reply->result)))
@@ -201,7 +201,7 @@ static bool reply_is_valid(const struct abuse_reply *reply,
 	return !abuse_result_check(op, reply->result);
 }
 
-static noinline int refuse(struct abuse_server *srv, struct abuse_slot *slot,
+static noinline int abuse_refuse_reply(struct abuse_server *srv, struct abuse_slot *slot,
 			   u64 id)
 {
 	struct abuse_claim claim = {
@@ -212,7 +212,7 @@ static noinline int refuse(struct abuse_server *srv, struct abuse_slot *slot,
 }
 
 /* From the beginning and as often as it takes: some of the memory is not there. */
-static noinline int copy_bit_by_bit(struct abuse_server *srv,
+static noinline int abuse_copy_payload_in_steps(struct abuse_server *srv,
 				    struct abuse_slot *slot,
 				    const struct abuse_reply *reply,
 				    bool to_server, struct abuse_tally *tally)
@@ -235,7 +235,7 @@ static noinline int copy_bit_by_bit(struct abuse_server *srv,
 }
 
 /* A READ's bytes come from where the reply says, a WRITE's go there. Errors as below. */
-static __always_inline int copy_payload(struct abuse_server *srv,
+static __always_inline int abuse_copy_payload(struct abuse_server *srv,
 					struct abuse_slot *slot,
 					const struct abuse_reply *reply,
 					struct abuse_tally *tally)
@@ -249,11 +249,11 @@ static __always_inline int copy_payload(struct abuse_server *srv,
 	if (abuse_copy_whole(slot->rq, abuse_user_ptr(reply->address),
 			     to_server))
 		return 0;
-	return copy_bit_by_bit(srv, slot, reply, to_server, tally);
+	return abuse_copy_payload_in_steps(srv, slot, reply, to_server, tally);
 }
 
 /* 0: taken. -ESTALE: not held by us. -EINVAL, -EFAULT, -EINTR: still held. */
-static __always_inline int answer_one(struct abuse_server *srv,
+static __always_inline int abuse_answer_one_reply(struct abuse_server *srv,
 				      const struct abuse_reply *reply,
 				      struct abuse_tally *tally)
 {
@@ -265,26 +265,26 @@ static __always_inline int answer_one(struct abuse_server *srv,
 	if (!slot)
 		return -ESTALE;
 	op = abuse_rq_op(slot->rq);
-	if (!reply_is_valid(reply, slot->rq, op))
-		return refuse(srv, slot, reply->id);
+	if (!abuse_is_reply_valid(reply, slot->rq, op))
+		return abuse_refuse_reply(srv, slot, reply->id);
 	if (reply->flags & ABUSE_REPLY_REDIRECT) {
 		err = abuse_redirect(srv, slot, reply, tally);
-		return err == -EINVAL ? refuse(srv, slot, reply->id) : err;
+		return err == -EINVAL ? abuse_refuse_reply(srv, slot, reply->id) : err;
 	}
 
 	if (op == ABUSE_OP_READ ? !reply->result :
 				  reply->flags & ABUSE_REPLY_STORE) {
-		err = copy_payload(srv, slot, reply, tally);
+		err = abuse_copy_payload(srv, slot, reply, tally);
 		if (err)
 			return err;
 	}
 	trace_abuse_answered(srv->dev, slot, reply->result);
-	it = leaving(slot);
+	it = abuse_leave_queue(slot);
 	if (!abuse_slot_try(slot, reply->id, ABUSE_CLAIMED_HELD, ABUSE_FREE)) {
 		abuse_end_doomed(srv->dev, slot);
 		return -ESTALE;
 	}
-	end_answered(tally, &it, reply->result);
+	abuse_end_answered_request(tally, &it, reply->result);
 	return 0;
 }
 
@@ -305,7 +305,7 @@ unsigned int abuse_answer(struct abuse_server *srv,
 	int err;
 
 	for (reply = replies; reply < end; reply++) {
-		err = answer_one(srv, reply, &tally);
+		err = abuse_answer_one_reply(srv, reply, &tally);
 		reply->status = err == -EINTR ? EFAULT : -err;
 		taken += !err;
 		if (unlikely(tally.bytes >= ABUSE_COPY_AT_ONCE))

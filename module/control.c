@@ -19,7 +19,7 @@
 #define ABUSE_ADD_SIZE_1	offsetofend(struct abuse_add, uuid)
 
 /* The first member of a struct that grows; least: of the first version. */
-static int read_size(u32 *size, size_t least, const void __user *from)
+static int abuse_read_struct_size(u32 *size, size_t least, const void __user *from)
 {
 	if (get_user(*size, (const u32 __user *)from))
 		return -EFAULT;
@@ -38,7 +38,7 @@ int abuse_read_sized(void *to, size_t known, size_t least,
 	u32 size;
 	int err;
 
-	err = read_size(&size, least, from);
+	err = abuse_read_struct_size(&size, least, from);
 	return err ? err : copy_struct_from_user(to, known, from, size);
 }
 
@@ -60,21 +60,21 @@ long abuse_set_params(struct abuse_server *srv, void __user *arg)
 	return abuse_device_set_up(srv, &params, true);
 }
 
-static int get_params(struct abuse_device *dev, struct abuse_params *params)
+static int abuse_control_get_params(struct abuse_device *dev, struct abuse_params *params)
 {
 	int err = 0;
 
 	spin_lock(&dev->lock);
 	if (dev->state == ABUSE_S_UP) {
 		*params = dev->params;
-	} else if (dev->state == ABUSE_S_EMPTY) {
+	} else if (dev->state != ABUSE_S_DYING) {
 		memset(params, 0, sizeof(*params));
 		memcpy(params->name, dev->params.name, sizeof(params->name));
 		memcpy(params->uuid, dev->params.uuid, sizeof(params->uuid));
 	} else {
 		err = -ENODEV;
 	}
-	params->state = dev->state;
+	params->state = dev->state == ABUSE_S_EMPTYING ? ABUSE_S_EMPTY : dev->state;
 	params->trusted = dev->state == ABUSE_S_UP && dev->sealed;
 	spin_unlock(&dev->lock);
 	params->size = sizeof(*params);
@@ -96,9 +96,9 @@ long abuse_get_params(struct abuse_server *srv, void __user *arg)
 	u32 size;
 	int err;
 
-	err = read_size(&size, ABUSE_PARAMS_SIZE_1, arg);
+	err = abuse_read_struct_size(&size, ABUSE_PARAMS_SIZE_1, arg);
 	if (!err)
-		err = get_params(srv->dev, &params);
+		err = abuse_control_get_params(srv->dev, &params);
 	if (err)
 		return err;
 	known = min_t(size_t, size, sizeof(params));
@@ -108,7 +108,7 @@ long abuse_get_params(struct abuse_server *srv, void __user *arg)
 	return 0;
 }
 
-static long control_add(struct abuse_add __user *arg)
+static long abuse_control_add(struct abuse_add __user *arg)
 {
 	struct abuse_add add;
 	kuid_t owner;
@@ -136,7 +136,7 @@ static long control_add(struct abuse_add __user *arg)
 	return put_user(add.number, &arg->number);
 }
 
-static long control_call(unsigned int cmd, unsigned long arg)
+static long abuse_control_call(unsigned int cmd, unsigned long arg)
 {
 	int err = abuse_pace();
 
@@ -144,7 +144,7 @@ static long control_call(unsigned int cmd, unsigned long arg)
 		return err;
 	switch (cmd) {
 	case ABUSE_CTL_ADD:
-		return control_add((struct abuse_add __user *)arg);
+		return abuse_control_add((struct abuse_add __user *)arg);
 	case ABUSE_CTL_REMOVE:
 		return arg < abuse_numbers ? abuse_index_remove(arg) : -ENODEV;
 	case ABUSE_CTL_GET_FREE:
@@ -155,11 +155,11 @@ static long control_call(unsigned int cmd, unsigned long arg)
 }
 
 /* A server may wait for the index with us: no memory from its own disk. */
-static long control_ioctl(struct file *file, unsigned int cmd,
+static long abuse_control_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
 	unsigned int noio = memalloc_noio_save();
-	long ret = control_call(cmd, arg);
+	long ret = abuse_control_call(cmd, arg);
 
 	memalloc_noio_restore(noio);
 	return ret;
@@ -167,19 +167,19 @@ static long control_ioctl(struct file *file, unsigned int cmd,
 
 #ifdef CONFIG_COMPAT
 /* A number is the same for a 32-bit caller, and an address its low half. */
-static long control_compat_ioctl(struct file *file, unsigned int cmd,
+static long abuse_control_compat_ioctl(struct file *file, unsigned int cmd,
 				 unsigned long arg)
 {
-	return control_ioctl(file, cmd, (u32)arg);
+	return abuse_control_ioctl(file, cmd, (u32)arg);
 }
 #endif
 
 static const struct file_operations control_fops = {
 	.owner		= THIS_MODULE,
 	.open		= nonseekable_open,
-	.unlocked_ioctl	= control_ioctl,
+	.unlocked_ioctl	= abuse_control_ioctl,
 #ifdef CONFIG_COMPAT
-	.compat_ioctl	= control_compat_ioctl,
+	.compat_ioctl	= abuse_control_compat_ioctl,
 #endif
 	.llseek		= noop_llseek,
 };

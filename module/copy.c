@@ -70,7 +70,7 @@ static __always_inline size_t abuse_copy_in(void *at, const void __user *user,
 }
 
 /* Between one place in kernel memory and the server's piece; returns how many bytes. */
-static size_t copy_piece(struct abuse_copy *copy, void *at, size_t len)
+static size_t abuse_copy_piece(struct abuse_copy *copy, void *at, size_t len)
 {
 	void __user *user = copy->piece.iov_base;
 
@@ -86,13 +86,13 @@ static size_t copy_piece(struct abuse_copy *copy, void *at, size_t len)
 }
 
 /* A segment, in one page, from the byte at skip; true: all of it was copied. */
-static bool copy_segment(struct abuse_copy *copy, const struct bio_vec *bv,
+static bool abuse_copy_segment(struct abuse_copy *copy, const struct bio_vec *bv,
 			 size_t skip)
 {
 	void *at = kmap_local_page(bv->bv_page) + bv->bv_offset;
 
 	for (;;) {
-		skip += copy_piece(copy, at + skip, bv->bv_len - skip);
+		skip += abuse_copy_piece(copy, at + skip, bv->bv_len - skip);
 		/* Short, and not at the end of a piece: it would fault. */
 		if (skip == bv->bv_len || copy->piece.iov_len ||
 		    copy->next == copy->end)
@@ -105,7 +105,7 @@ static bool copy_segment(struct abuse_copy *copy, const struct bio_vec *bv,
 	return skip == bv->bv_len;
 }
 
-static void copy_segments(struct abuse_copy *copy, struct request *rq)
+static void abuse_copy_segments(struct abuse_copy *copy, struct request *rq)
 {
 	struct req_iterator iter;
 	size_t skip = copy->done;
@@ -116,7 +116,7 @@ static void copy_segments(struct abuse_copy *copy, struct request *rq)
 			skip -= bv.bv_len;
 			continue;
 		}
-		if (!copy_segment(copy, &bv, skip))
+		if (!abuse_copy_segment(copy, &bv, skip))
 			return;
 		skip = 0;
 	}
@@ -126,13 +126,13 @@ static void copy_segments(struct abuse_copy *copy, struct request *rq)
 bool abuse_copy_some(struct abuse_copy *copy, struct request *rq)
 {
 	pagefault_disable();
-	copy_segments(copy, rq);
+	abuse_copy_segments(copy, rq);
 	pagefault_enable();
 	return copy->done == copy->len;
 }
 
 /* What was missed of a piece, all of which one mapping shows. */
-static __always_inline size_t copy_mapped(const struct bio_vec *bv,
+static __always_inline size_t abuse_copy_mapped_page(const struct bio_vec *bv,
 					  void __user *user, bool to_server)
 {
 	void *at = kmap_local_page(bv->bv_page) + bv->bv_offset;
@@ -146,14 +146,14 @@ static __always_inline size_t copy_mapped(const struct bio_vec *bv,
 	return missed;
 }
 
-static size_t copy_pieces(struct request *rq, void __user *user, bool to_server)
+static size_t abuse_copy_pieces(struct request *rq, void __user *user, bool to_server)
 {
 	struct req_iterator iter;
 	size_t missed = 0;
 	struct bio_vec bv;
 
 	abuse_rq_for_each_piece(bv, rq, iter) {
-		missed = copy_mapped(&bv, user, to_server);
+		missed = abuse_copy_mapped_page(&bv, user, to_server);
 		if (missed)
 			break;
 		user += bv.bv_len;
@@ -175,9 +175,9 @@ bool abuse_copy_whole(struct request *rq, void __user *user, bool to_server)
 		return false;
 	pagefault_disable();
 	if (abuse_is_one_piece(&bv) && bv.bv_len == blk_rq_bytes(rq))
-		missed = copy_mapped(&bv, user, to_server);
+		missed = abuse_copy_mapped_page(&bv, user, to_server);
 	else
-		missed = copy_pieces(rq, user, to_server);
+		missed = abuse_copy_pieces(rq, user, to_server);
 	pagefault_enable();
 	return !missed;
 }

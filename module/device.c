@@ -11,9 +11,9 @@
 
 #include "abuse.h"
 
-static void is_served_work(struct work_struct *work);
+static void abuse_is_served_work(struct work_struct *work);
 
-static void free_memory(struct abuse_device *dev)
+static void abuse_free_device_memory(struct abuse_device *dev)
 {
 	abuse_queues_free(dev);
 	free_percpu(dev->stats);
@@ -42,7 +42,7 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 			      GFP_KERNEL_ACCOUNT);
 	dev->stats = alloc_percpu_gfp(struct abuse_stats, GFP_KERNEL_ACCOUNT);
 	if (!dev->slots || !dev->stats || abuse_queues_alloc(dev)) {
-		free_memory(dev);
+		abuse_free_device_memory(dev);
 		return NULL;
 	}
 	/* An id of one device is to mean nothing to another. */
@@ -64,32 +64,32 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 	mutex_init(&dev->descriptors_lock);
 	INIT_LIST_HEAD(&dev->descriptors);
 	INIT_DELAYED_WORK(&dev->expire_work, abuse_expire);
-	INIT_WORK(&dev->ready_work, is_served_work);
+	INIT_WORK(&dev->ready_work, abuse_is_served_work);
 	INIT_LIST_HEAD(&dev->servers);
 	INIT_LIST_HEAD(&dev->stacked);
 	INIT_LIST_HEAD(&dev->walk);
 	return dev;
 }
 
-static void device_free_work(struct work_struct *work)
+static void abuse_device_free_work(struct work_struct *work)
 {
 	struct abuse_device *dev = container_of(work, struct abuse_device,
 						free_work);
 
 	abuse_redirect_stop(dev);
-	free_memory(dev);
+	abuse_free_device_memory(dev);
 }
 
-static void device_free(struct kref *ref)
+static void abuse_device_free(struct kref *ref)
 {
 	struct abuse_device *dev = container_of(ref, struct abuse_device, ref);
 
 	if (!dev->redirects) {
-		free_memory(dev);
+		abuse_free_device_memory(dev);
 		return;
 	}
 	/* The last may be one of the device's own workers, which is not to await itself. */
-	INIT_WORK(&dev->free_work, device_free_work);
+	INIT_WORK(&dev->free_work, abuse_device_free_work);
 	queue_work(abuse_patient_wq, &dev->free_work);
 }
 
@@ -100,7 +100,7 @@ void abuse_device_get(struct abuse_device *dev)
 
 void abuse_device_put(struct abuse_device *dev)
 {
-	kref_put(&dev->ref, device_free);
+	kref_put(&dev->ref, abuse_device_free);
 }
 
 static ABUSE_DEVNODE(abctl_devnode, node, mode, uid, gid)
@@ -120,12 +120,12 @@ static const struct device_type abctl_type = {
 	.devnode	= abctl_devnode,
 };
 
-static void node_release(struct device *node)
+static void abuse_node_release(struct device *node)
 {
 	kfree(node);
 }
 
-static int add_node(struct abuse_device *dev)
+static int abuse_add_node(struct abuse_device *dev)
 {
 	struct device *node;
 	int err;
@@ -137,7 +137,7 @@ static int add_node(struct abuse_device *dev)
 	node->class = abuse_class;
 	node->type = &abctl_type;
 	node->devt = MKDEV(abuse_node_major, dev->number);
-	node->release = node_release;
+	node->release = abuse_node_release;
 	dev_set_drvdata(node, dev);
 	err = dev_set_name(node, "abctl%u", dev->number);
 	if (!err)
@@ -150,10 +150,10 @@ static int add_node(struct abuse_device *dev)
 	return 0;
 }
 
-static void set_state(struct abuse_device *dev, u32 state)
+void abuse_device_set_state(struct abuse_device *dev, u32 state)
 {
 	spin_lock(&dev->lock);
-	dev->state = state;
+	WRITE_ONCE(dev->state, state);
 	spin_unlock(&dev->lock);
 }
 
@@ -170,10 +170,10 @@ int abuse_device_start(struct abuse_device *dev)
 	if (err)
 		goto out_unlock;
 	abuse_queues_start(dev);
-	err = add_node(dev);
+	err = abuse_add_node(dev);
 	if (err)
 		goto out_disk;
-	set_state(dev, ABUSE_S_EMPTY);
+	abuse_device_set_state(dev, ABUSE_S_EMPTY);
 	err = abuse_disk_start(dev);
 	if (err)
 		goto out_node;
@@ -181,7 +181,7 @@ int abuse_device_start(struct abuse_device *dev)
 	return 0;
 
 out_node:
-	set_state(dev, ABUSE_S_DYING);
+	abuse_device_set_state(dev, ABUSE_S_DYING);
 	device_unregister(dev->node);
 out_disk:
 	abuse_disk_destroy(dev);
@@ -211,7 +211,7 @@ int abuse_device_end_all(struct abuse_device *dev)
 
 /*
  * The first half of the opposite of start: whatever is asked of the device from now on
- * is refused. -EBUSY: the disk is open. -EINTR, as above: it is empty.
+ * is refused. -EBUSY: the disk is open. -EINTR, as above: it is emptying, or empty.
  */
 int abuse_device_kill(struct abuse_device *dev)
 {
@@ -225,7 +225,6 @@ int abuse_device_kill(struct abuse_device *dev)
 	} else if (dev->state == ABUSE_S_DYING) {
 		err = -ENODEV;
 	} else {
-		dev->is_emptying |= dev->state == ABUSE_S_UP;
 		dev->admitted = false;
 		dev->state = ABUSE_S_DYING;
 	}
@@ -233,7 +232,8 @@ int abuse_device_kill(struct abuse_device *dev)
 	if (!err) {
 		err = abuse_device_end_all(dev);
 		if (err)
-			set_state(dev, ABUSE_S_EMPTY);
+			abuse_device_set_state(dev, dev->pins_module ?
+					       ABUSE_S_EMPTYING : ABUSE_S_EMPTY);
 	}
 	mutex_unlock(&dev->control);
 	return err;
@@ -242,7 +242,7 @@ int abuse_device_kill(struct abuse_device *dev)
 /* The second half: the nodes go. The caller takes it out of the index. */
 void abuse_device_stop(struct abuse_device *dev)
 {
-	bool was_up;
+	bool pins_module;
 
 	mutex_lock(&dev->control);
 	abuse_disk_stop(dev);
@@ -250,16 +250,16 @@ void abuse_device_stop(struct abuse_device *dev)
 	abuse_disk_destroy(dev);
 	/* Who was queueing when the device died may have armed it since. */
 	cancel_delayed_work_sync(&dev->expire_work);
-	was_up = dev->is_emptying;
+	pins_module = dev->pins_module;
 	mutex_unlock(&dev->control);
-	if (was_up)
+	if (pins_module)
 		module_put(THIS_MODULE);
 }
 
 /* ---- the first server ------------------------------------------------------------ */
 
 /* Reads the disk, so it is a worker's: the server that waits must not. */
-static void is_served_work(struct work_struct *work)
+static void abuse_is_served_work(struct work_struct *work)
 {
 	struct abuse_device *dev = container_of(work, struct abuse_device,
 						ready_work);

@@ -16,7 +16,7 @@
 #define ABUSE_USER_DIRTY	1
 
 /* Our own scan does not count as an opener, or REMOVE could not stop it. */
-static int add_opener(struct abuse_device *dev, const struct gendisk *disk)
+static int abuse_add_opener(struct abuse_device *dev, const struct gendisk *disk)
 {
 	bool admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
 	int err;
@@ -28,7 +28,7 @@ static int add_opener(struct abuse_device *dev, const struct gendisk *disk)
 		err = abuse_access_disk(dev, admin);
 	if (!err && dev->scanner != current) {
 		dev->openers++;
-		dev->is_lent |= !admin;
+		dev->opened_by_user |= !admin;
 	}
 	spin_unlock(&dev->lock);
 	return err;
@@ -48,7 +48,7 @@ static ABUSE_BLK_OPEN(abuse_open, disk, mode)
 		dev = abuse_index_get(number);
 	if (!dev)
 		return -ENXIO;
-	err = add_opener(dev, disk);
+	err = abuse_add_opener(dev, disk);
 	if (!err && (mode & BLK_OPEN_EXCL))
 		abuse_claim_begins(dev);
 	if (err == -ENXIO && mode & BLK_OPEN_EXCL &&
@@ -64,7 +64,7 @@ static ABUSE_BLK_RELEASE(abuse_release, disk)
 
 	spin_lock(&dev->lock);
 	if (dev->scanner != current && !--dev->openers)
-		dev->is_lent = false;
+		dev->opened_by_user = false;
 	if (dev->has_leftovers)
 		queue_work(abuse_patient_wq, &dev->leftovers_work);
 	spin_unlock(&dev->lock);
@@ -76,12 +76,12 @@ static const struct block_device_operations abuse_disk_ops = {
 	.release	= abuse_release,
 };
 
-static u64 within_chunk(const struct abuse_params *params, u64 bytes)
+static u64 abuse_bytes_within_chunk(const struct abuse_params *params, u64 bytes)
 {
 	return params->chunk ? min_t(u64, bytes, params->chunk) : bytes;
 }
 
-static void fill_limits(struct queue_limits *lim,
+static void abuse_fill_queue_limits(struct queue_limits *lim,
 			const struct abuse_params *params)
 {
 	lim->logical_block_size = params->logical_block_size;
@@ -94,11 +94,11 @@ static void fill_limits(struct queue_limits *lim,
 	lim->chunk_sectors = params->chunk >> SECTOR_SHIFT;
 	/* Large discards are split at multiples of the granularity. */
 	lim->max_hw_discard_sectors =
-		within_chunk(params, params->max_discard) >> SECTOR_SHIFT;
+		abuse_bytes_within_chunk(params, params->max_discard) >> SECTOR_SHIFT;
 	lim->discard_granularity = max(params->discard_granularity,
 				       params->max_discard ? params->chunk : 0);
 	lim->max_write_zeroes_sectors =
-		within_chunk(params, params->max_write_zeroes) >> SECTOR_SHIFT;
+		abuse_bytes_within_chunk(params, params->max_write_zeroes) >> SECTOR_SHIFT;
 	abuse_limits_atomic(lim, params->atomic_min, params->atomic_max);
 	abuse_limits_wzeroes_unmap(lim, params->features & ABUSE_F_DISCARD);
 	lim->features &= ~(BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA |
@@ -120,11 +120,11 @@ int abuse_disk_set_limits(struct abuse_device *dev,
 
 	lockdep_assert_held(&dev->control);
 	lim = queue_limits_start_update(q);
-	fill_limits(&lim, params);
+	abuse_fill_queue_limits(&lim, params);
 	return queue_limits_commit_update_frozen(q, &lim);
 }
 
-static void set_leftovers(struct abuse_device *dev, bool has)
+static void abuse_set_leftovers(struct abuse_device *dev, bool has)
 {
 	spin_lock(&dev->lock);
 	dev->has_leftovers = has;
@@ -134,10 +134,10 @@ static void set_leftovers(struct abuse_device *dev, bool has)
 }
 
 /* After a close of what RESET left behind; whoever ends that state cancels this. */
-static void leftovers_work(struct work_struct *work)
+static void abuse_leftovers_work(struct work_struct *work)
 {
 	struct abuse_device *dev = container_of(work, struct abuse_device,
-						leftovers_work);
+			leftovers_work);
 
 	abuse_disk_changed(dev->disk, true);
 }
@@ -152,10 +152,10 @@ int abuse_disk_drop_partitions(struct abuse_device *dev)
 
 	lockdep_assert_held(&dev->control);
 	/* First, so that a close at this moment is not missed. */
-	set_leftovers(dev, true);
+	abuse_set_leftovers(dev, true);
 	err = abuse_disk_changed(dev->disk, true);
 	if (err != -EBUSY)
-		set_leftovers(dev, false);
+		abuse_set_leftovers(dev, false);
 	return err;
 }
 
@@ -173,7 +173,7 @@ void abuse_disk_new_medium(struct abuse_device *dev)
 	abuse_disk_media_change(dev->disk);
 }
 
-static int alloc_tag_set(struct abuse_device *dev)
+static int abuse_alloc_tag_set(struct abuse_device *dev)
 {
 	struct blk_mq_tag_set *set = &dev->tag_set;
 	int err;
@@ -211,11 +211,11 @@ int abuse_disk_create(struct abuse_device *dev)
 	struct gendisk *disk;
 	int err;
 
-	INIT_WORK(&dev->leftovers_work, leftovers_work);
-	err = alloc_tag_set(dev);
+	INIT_WORK(&dev->leftovers_work, abuse_leftovers_work);
+	err = abuse_alloc_tag_set(dev);
 	if (err)
 		return err;
-	fill_limits(&lim, &empty_params);
+	abuse_fill_queue_limits(&lim, &empty_params);
 	disk = abuse_alloc_disk(&dev->tag_set, &lim, dev,
 				dev->own_major ? 1 << abuse_minor_shift : 0);
 	if (IS_ERR(disk)) {
@@ -254,7 +254,7 @@ int abuse_disk_start(struct abuse_device *dev)
 /* Every request has ended and no new one is let in. */
 void abuse_disk_stop(struct abuse_device *dev)
 {
-	set_leftovers(dev, false);
+	abuse_set_leftovers(dev, false);
 	del_gendisk(dev->disk);
 }
 

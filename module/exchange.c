@@ -20,7 +20,7 @@
 #define ABUSE_REPLY_SIZE_1	offsetofend(struct abuse_reply, reserved)
 #define ABUSE_REQUEST_SIZE_1	offsetofend(struct abuse_request, offset)
 
-static int check_strides(const struct abuse_exchange *x)
+static int abuse_check_strides(const struct abuse_exchange *x)
 {
 	if (x->reply_size % 8 || x->request_size % 8 ||
 	    x->reply_size > PAGE_SIZE || x->request_size > PAGE_SIZE)
@@ -32,7 +32,7 @@ static int check_strides(const struct abuse_exchange *x)
 	return 0;
 }
 
-static int exchange_read(struct abuse_exchange *x, void __user *arg)
+static int abuse_exchange_read(struct abuse_exchange *x, void __user *arg)
 {
 	u32 size;
 	int err;
@@ -50,11 +50,11 @@ static int exchange_read(struct abuse_exchange *x, void __user *arg)
 	    x->max_requests > ABUSE_MAX_ENTRIES || x->wait < -1 ||
 	    x->spin > ABUSE_MAX_SPIN_NS || x->buffer % ABUSE_PAYLOAD_ALIGN)
 		return -EINVAL;
-	return check_strides(x);
+	return abuse_check_strides(x);
 }
 
 /* Counts back to the caller, before any wait and after the hand-out. */
-static int exchange_write(const struct abuse_exchange *x, void __user *arg)
+static int abuse_exchange_write(const struct abuse_exchange *x, void __user *arg)
 {
 	struct abuse_exchange __user *to = arg;
 
@@ -65,7 +65,7 @@ static int exchange_write(const struct abuse_exchange *x, void __user *arg)
 }
 
 /* What is beyond the entries we know must be zero, or it asks for something. */
-static int check_tails(const struct abuse_exchange *x, void __user *from,
+static int abuse_check_tails(const struct abuse_exchange *x, void __user *from,
 		       unsigned int n)
 {
 	size_t known = sizeof(struct abuse_reply);
@@ -79,7 +79,7 @@ static int check_tails(const struct abuse_exchange *x, void __user *from,
 	return 0;
 }
 
-static int read_replies(struct abuse_reply *replies,
+static int abuse_read_replies(struct abuse_reply *replies,
 			const struct abuse_exchange *x, void __user *from,
 			unsigned int n)
 {
@@ -97,13 +97,13 @@ static int read_replies(struct abuse_reply *replies,
 		unsafe_get_user(replies[i].reserved, &reply->reserved, fault);
 	}
 	user_read_access_end();
-	return x->reply_size > sizeof(*reply) ? check_tails(x, from, n) : 0;
+	return x->reply_size > sizeof(*reply) ? abuse_check_tails(x, from, n) : 0;
 fault:
 	user_read_access_end();
 	return -EFAULT;
 }
 
-static int write_statuses(const struct abuse_reply *replies,
+static int abuse_write_statuses(const struct abuse_reply *replies,
 			  const struct abuse_exchange *x, void __user *to,
 			  unsigned int n)
 {
@@ -124,7 +124,7 @@ fault:
 }
 
 /* Was one refused whose request is held still? Its server is to hear of it now. */
-static bool is_any_held(const struct abuse_reply *replies, unsigned int n)
+static bool abuse_is_any_request_held(const struct abuse_reply *replies, unsigned int n)
 {
 	for (; n--; replies++)
 		if (replies->status && replies->status != ESTALE)
@@ -132,7 +132,7 @@ static bool is_any_held(const struct abuse_reply *replies, unsigned int n)
 	return false;
 }
 
-static noinline_for_stack int answer(struct abuse_server *srv,
+static noinline_for_stack int abuse_answer_replies(struct abuse_server *srv,
 				     struct abuse_exchange *x)
 {
 	struct abuse_reply replies[ABUSE_BATCH] __uninitialized;
@@ -142,21 +142,21 @@ static noinline_for_stack int answer(struct abuse_server *srv,
 
 	for (left = x->nr_replies; left && !err; left -= n) {
 		n = min_t(unsigned int, left, ARRAY_SIZE(replies));
-		err = read_replies(replies, x, at, n);
+		err = abuse_read_replies(replies, x, at, n);
 		if (err)
 			break;
 		taken = abuse_answer(srv, replies, n);
 		x->nr_taken += taken;
-		if (taken < n && is_any_held(replies, n))
+		if (taken < n && abuse_is_any_request_held(replies, n))
 			x->wait = 0;
-		err = write_statuses(replies, x, at, n);
+		err = abuse_write_statuses(replies, x, at, n);
 		at += (size_t)n * x->reply_size;
 	}
 	return err;
 }
 
 /* WRITE payloads into the buffer. Returns how many entries can be handed out. */
-static int deliver_payloads(struct abuse_server *srv,
+static int abuse_deliver_payloads(struct abuse_server *srv,
 			    const struct abuse_exchange *x,
 			    struct abuse_dispatch *requests, unsigned int n)
 {
@@ -191,7 +191,7 @@ static int deliver_payloads(struct abuse_server *srv,
 }
 
 /* After those that went before; returns how many entries arrived whole. */
-static unsigned int write_requests(const struct abuse_dispatch *requests,
+static unsigned int abuse_write_requests(const struct abuse_dispatch *requests,
 				   const struct abuse_exchange *x,
 				   unsigned int n)
 {
@@ -224,7 +224,7 @@ fault:
 }
 
 /* A batch. Returns how many arrived; what did not is back at the front. */
-static noinline_for_stack int hand_out(struct abuse_server *srv,
+static noinline_for_stack int abuse_dispatch_requests(struct abuse_server *srv,
 				       struct abuse_exchange *x,
 				       void __user *arg,
 				       struct abuse_wish *wish)
@@ -234,12 +234,12 @@ static noinline_for_stack int hand_out(struct abuse_server *srv,
 
 	n = abuse_fetch(srv, wish, requests, ARRAY_SIZE(requests));
 	if (n > 0)
-		n = deliver_payloads(srv, x, requests, n);
+		n = abuse_deliver_payloads(srv, x, requests, n);
 	if (n <= 0)
 		return n;
-	arrived = write_requests(requests, x, n);
+	arrived = abuse_write_requests(requests, x, n);
 	x->nr_requests += arrived;
-	if (exchange_write(x, arg)) {
+	if (abuse_exchange_write(x, arg)) {
 		x->nr_requests -= arrived;
 		arrived = 0;
 	}
@@ -248,7 +248,7 @@ static noinline_for_stack int hand_out(struct abuse_server *srv,
 }
 
 /* Batch by batch, while there is something; how many, or what was wrong. */
-static int give(struct abuse_server *srv, struct abuse_exchange *x,
+static int abuse_give_requests(struct abuse_server *srv, struct abuse_exchange *x,
 		void __user *arg, bool woken)
 {
 	struct abuse_wish wish = {
@@ -258,12 +258,12 @@ static int give(struct abuse_server *srv, struct abuse_exchange *x,
 	int n;
 
 	do {
-		n = hand_out(srv, x, arg, &wish);
+		n = abuse_dispatch_requests(srv, x, arg, &wish);
 	} while (n >= 0 && wish.left);
 	return x->nr_requests ? x->nr_requests : n;
 }
 
-static int give_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
+static int abuse_give_requests_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
 			void __user *arg)
 {
 	u64 spin = x->spin;
@@ -276,7 +276,7 @@ static int give_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
 		spin = min_t(u64, spin, x->wait);
 	}
 	for (;;) {
-		n = give(srv, x, arg, woken);
+		n = abuse_give_requests(srv, x, arg, woken);
 		if (n >= 0) {
 			abuse_device_is_served(srv);
 			abuse_server_asks(srv, true);
@@ -290,7 +290,7 @@ static int give_or_wait(struct abuse_server *srv, struct abuse_exchange *x,
 	}
 }
 
-static int check_buffer(const struct abuse_server *srv,
+static int abuse_check_buffer(const struct abuse_server *srv,
 			const struct abuse_exchange *x)
 {
 	if (x->max_requests && x->buffer_size &&
@@ -304,22 +304,22 @@ long abuse_exchange(struct abuse_server *srv, void __user *arg)
 	struct abuse_exchange x;
 	int err;
 
-	err = exchange_read(&x, arg);
+	err = abuse_exchange_read(&x, arg);
 	if (err)
 		return err;
 	err = abuse_server_bind(srv);
 	if (err)
 		return err;
-	err = check_buffer(srv, &x);
+	err = abuse_check_buffer(srv, &x);
 	if (err)
 		return err;
 	x.nr_taken = 0;
 	x.nr_requests = 0;
 
-	err = answer(srv, &x);
-	if (exchange_write(&x, arg))
+	err = abuse_answer_replies(srv, &x);
+	if (abuse_exchange_write(&x, arg))
 		err = -EFAULT;
 	if (!err && x.max_requests)
-		err = give_or_wait(srv, &x, arg);
+		err = abuse_give_requests_or_wait(srv, &x, arg);
 	return x.nr_taken || err >= 0 ? 0 : err;
 }

@@ -97,7 +97,7 @@ void abuse_expire_anew(struct abuse_device *dev)
 	spin_unlock(&dev->lock);
 }
 
-/* For come_up(). */
+/* For abuse_device_come_up(). */
 void abuse_expire_set_up(struct abuse_device *dev)
 {
 	lockdep_assert_held(&dev->lock);

@@ -29,7 +29,7 @@
  */
 #define ABUSE_SPIN_WAKES	4
 
-static u16 flags_of(const struct request *rq)
+static u16 abuse_request_flags(const struct request *rq)
 {
 	u16 flags = 0;
 
@@ -45,14 +45,14 @@ static u16 flags_of(const struct request *rq)
 	return flags;
 }
 
-static void describe(const struct abuse_device *dev,
+static void abuse_describe_request(const struct abuse_device *dev,
 		     const struct abuse_slot *slot, struct abuse_dispatch *out)
 {
 	struct request *rq = slot->rq;
 
 	out->id = abuse_slot_id(dev, slot);
 	out->op = abuse_rq_op(rq);
-	out->flags = flags_of(rq);
+	out->flags = abuse_request_flags(rq);
 	out->sector = out->op == ABUSE_OP_FLUSH ? 0 : blk_rq_pos(rq);
 	out->length = blk_rq_bytes(rq);
 	out->offset = 0;
@@ -65,7 +65,7 @@ static void describe(const struct abuse_device *dev,
  * a descriptor serves the set-up that it made or first fetched from. Under the
  * lock of a queue, so that what is in it is of the set-up that is found here.
  */
-static int check(struct abuse_server *srv, const struct abuse_queue *queue)
+static int abuse_check_server(struct abuse_server *srv, const struct abuse_queue *queue)
 {
 	struct abuse_device *dev = srv->dev;
 	/* Whoever sees a set-up sees its seal, so the state is read first. */
@@ -86,7 +86,7 @@ static int check(struct abuse_server *srv, const struct abuse_queue *queue)
 }
 
 /* Is there something for abuse_fetch() to return? Hints, without a lock. */
-static __always_inline bool has_news_at_home(const struct abuse_server *srv,
+static __always_inline bool abuse_has_news_at_home(const struct abuse_server *srv,
 					     const struct abuse_queue *home)
 {
 	const struct abuse_device *dev = srv->dev;
@@ -97,19 +97,19 @@ static __always_inline bool has_news_at_home(const struct abuse_server *srv,
 	       atomic64_read(&dev->epoch) != atomic64_read(&srv->epoch);
 }
 
-static __always_inline bool has_news_elsewhere(const struct abuse_device *dev)
+static __always_inline bool abuse_has_news_elsewhere(const struct abuse_device *dev)
 {
 	return dev->hw_queues > 1 && abuse_any_pending(dev);
 }
 
-static __always_inline bool has_news(const struct abuse_server *srv,
+static __always_inline bool abuse_has_news(const struct abuse_server *srv,
 				     const struct abuse_queue *home)
 {
-	return has_news_at_home(srv, home) || has_news_elsewhere(srv->dev);
+	return abuse_has_news_at_home(srv, home) || abuse_has_news_elsewhere(srv->dev);
 }
 
 /* Gives a WRITE its place in the buffer; false: it has none. */
-static bool place_payload(struct abuse_wish *wish, struct abuse_dispatch *out)
+static bool abuse_place_payload(struct abuse_wish *wish, struct abuse_dispatch *out)
 {
 	u64 after;
 
@@ -124,7 +124,7 @@ static bool place_payload(struct abuse_wish *wish, struct abuse_dispatch *out)
 }
 
 /* The oldest of one queue become held, in place; where to go on. */
-static struct list_head *hold(struct abuse_server *srv,
+static struct list_head *abuse_hold_request(struct abuse_server *srv,
 			      struct abuse_queue *queue,
 			      struct abuse_wish *wish,
 			      struct abuse_dispatch *requests, unsigned int max)
@@ -136,8 +136,8 @@ static struct list_head *hold(struct abuse_server *srv,
 	list_for_each_entry(slot, &queue->pending, node) {
 		if (out == requests + max)
 			break;
-		describe(srv->dev, slot, out);
-		if (!place_payload(wish, out))
+		abuse_describe_request(srv->dev, slot, out);
+		if (!abuse_place_payload(wish, out))
 			break;
 		WRITE_ONCE(slot->holder, srv);
 		abuse_slot_step(slot, ABUSE_PENDING, ABUSE_HELD);
@@ -149,7 +149,7 @@ static struct list_head *hold(struct abuse_server *srv,
 }
 
 /* From one queue, as much as fits. */
-static int fetch_from(struct abuse_server *srv, struct abuse_queue *queue,
+static int abuse_fetch_from_queue(struct abuse_server *srv, struct abuse_queue *queue,
 		      struct abuse_wish *wish, struct abuse_dispatch *requests,
 		      unsigned int max)
 {
@@ -160,12 +160,12 @@ static int fetch_from(struct abuse_server *srv, struct abuse_queue *queue,
 	int err;
 
 	spin_lock(&queue->lock);
-	err = check(srv, queue);
+	err = abuse_check_server(srv, queue);
 	if (err) {
 		spin_unlock(&queue->lock);
 		return err;
 	}
-	rest = hold(srv, queue, wish, requests, min(max, wanted));
+	rest = abuse_hold_request(srv, queue, wish, requests, min(max, wanted));
 	list_cut_before(&taken, &queue->pending, rest);
 	more = !list_empty(&queue->pending);
 	spin_unlock(&queue->lock);
@@ -225,7 +225,7 @@ static int abuse_fetch_elsewhere(struct abuse_server *srv, struct abuse_queue *h
 		if (list_empty(&queue->pending))
 			continue;
 		wish->left = wanted;
-		n = fetch_from(srv, queue, wish, requests, max);
+		n = abuse_fetch_from_queue(srv, queue, wish, requests, max);
 		wish->queue = queue;
 	}
 	return n;
@@ -236,11 +236,11 @@ static int abuse_fetch_home(struct abuse_server *srv, struct abuse_queue *home,
 			    struct abuse_dispatch *requests, unsigned int max)
 {
 	wish->queue = home;
-	return fetch_from(srv, home, wish, requests, max);
+	return abuse_fetch_from_queue(srv, home, wish, requests, max);
 }
 
 /* Of the first queue that has something. */
-static int fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
+static int abuse_fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
 		       struct abuse_dispatch *requests, unsigned int max)
 {
 	struct abuse_queue *home = abuse_queue_at_home(srv->dev);
@@ -267,13 +267,13 @@ static int abuse_fetch_some(struct abuse_server *srv, struct abuse_wish *wish,
 			    struct abuse_dispatch *requests, unsigned int max)
 {
 	/* Most calls find out that there is nothing more: without a lock. */
-	if (!has_news(srv, abuse_queue_at_home(srv->dev))) {
+	if (!abuse_has_news(srv, abuse_queue_at_home(srv->dev))) {
 		wish->left = 0;
 		return 0;
 	}
 	if (wish->queue)
-		return fetch_from(srv, wish->queue, wish, requests, max);
-	return fetch_first(srv, wish, requests, max);
+		return abuse_fetch_from_queue(srv, wish->queue, wish, requests, max);
+	return abuse_fetch_first(srv, wish, requests, max);
 }
 
 /*
@@ -295,20 +295,20 @@ int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
 }
 
 /* Not for a device that is idle: after some spins in vain, one in many. */
-static bool spin_is_worth_it(const struct abuse_queue *home)
+static bool abuse_is_spin_worth_it(const struct abuse_queue *home)
 {
 	unsigned int vain = READ_ONCE(home->vain_spins);
 
 	return vain < ABUSE_VAIN_SPINS || !(vain % ABUSE_SPIN_AGAIN);
 }
 
-static void count_vain(struct abuse_queue *home)
+static void abuse_count_vain_spin(struct abuse_queue *home)
 {
 	WRITE_ONCE(home->vain_spins, READ_ONCE(home->vain_spins) + 1);
 }
 
 /* How long the wake-up took that ended this sleep; clocks may disagree: a hint. */
-static void learn_wake(struct abuse_queue *home)
+static void abuse_learn_wake_time(struct abuse_queue *home)
 {
 	u64 woken_at = READ_ONCE(home->woken_at);
 	s64 took = local_clock() - woken_at;
@@ -322,7 +322,7 @@ static void learn_wake(struct abuse_queue *home)
 }
 
 /* Somebody else is to have the processor, or the server is to go. */
-static bool spin_is_unwanted(void)
+static bool abuse_is_spin_unwanted(void)
 {
 	return need_resched() || !single_task_running() ||
 	       signal_pending(current);
@@ -331,8 +331,8 @@ static bool spin_is_unwanted(void)
 static bool abuse_spin_finds(const struct abuse_server *srv,
 			     const struct abuse_queue *home, unsigned int turn)
 {
-	return has_news_at_home(srv, home) ||
-	       (!(turn % ABUSE_SPIN_ELSEWHERE) && has_news_elsewhere(srv->dev));
+	return abuse_has_news_at_home(srv, home) ||
+	       (!(turn % ABUSE_SPIN_ELSEWHERE) && abuse_has_news_elsewhere(srv->dev));
 }
 
 /*
@@ -342,7 +342,7 @@ static bool abuse_spin_finds(const struct abuse_server *srv,
  * first does not. Submitters rely on a last look after spinning is cleared:
  * the caller's, or that of prepare_to_wait_exclusive().
  */
-static bool spin(const struct abuse_server *srv, struct abuse_queue *home,
+static bool abuse_spin_for_requests(const struct abuse_server *srv, struct abuse_queue *home,
 		 u64 spin_ns)
 {
 	u64 end = local_clock() +
@@ -350,8 +350,8 @@ static bool spin(const struct abuse_server *srv, struct abuse_queue *home,
 	bool found, unwanted = false;
 	unsigned int turn = 0;
 
-	if (!spin_is_worth_it(home)) {
-		count_vain(home);
+	if (!abuse_is_spin_worth_it(home)) {
+		abuse_count_vain_spin(home);
 		return false;
 	}
 	preempt_disable();
@@ -361,7 +361,7 @@ static bool spin(const struct abuse_server *srv, struct abuse_queue *home,
 	}
 	while (!(found = abuse_spin_finds(srv, home, ++turn)) &&
 	       local_clock() < end) {
-		unwanted = spin_is_unwanted();
+		unwanted = abuse_is_spin_unwanted();
 		if (unwanted)
 			break;
 		cpu_relax();
@@ -371,7 +371,7 @@ static bool spin(const struct abuse_server *srv, struct abuse_queue *home,
 	if (found)
 		WRITE_ONCE(home->vain_spins, 0);
 	else if (!unwanted)
-		count_vain(home);
+		abuse_count_vain_spin(home);
 	return found;
 }
 
@@ -387,12 +387,12 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 	DEFINE_WAIT(wait);
 	int err = 0;
 
-	if (spin_ns && spin(srv, home, spin_ns))
+	if (spin_ns && abuse_spin_for_requests(srv, home, spin_ns))
 		return 0;
 	for (;;) {
 		prepare_to_wait_exclusive(&home->fetch_wait, &wait,
 					  TASK_INTERRUPTIBLE);
-		if (has_news(srv, home)) {
+		if (abuse_has_news(srv, home)) {
 			err = 0;
 			break;
 		}
@@ -409,7 +409,7 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 	}
 	finish_wait(&home->fetch_wait, &wait);
 	if (has_slept && !err)
-		learn_wake(home);
+		abuse_learn_wake_time(home);
 	/* A wake-up that came as we gave up belongs to the next. */
 	if (err)
 		abuse_wake_next(srv->dev);

@@ -32,21 +32,21 @@ struct abuse_device *abuse_index_get(u32 number)
 	return dev;
 }
 
-static bool is_taken(u32 number)
+static bool abuse_is_number_taken(u32 number)
 {
 	void *entry = xa_load(&abuse_devices, number);
 
 	return entry && !xa_is_value(entry);
 }
 
-static int pick_number(u32 *number)
+static int abuse_pick_number(u32 *number)
 {
 	u32 n;
 
 	lockdep_assert_held(&abuse_index_lock);
 	if (*number == ABUSE_NUMBER_ANY) {
 		for (n = 0; n < abuse_numbers; n++) {
-			if (!is_taken(n)) {
+			if (!abuse_is_number_taken(n)) {
 				*number = n;
 				return 0;
 			}
@@ -55,11 +55,11 @@ static int pick_number(u32 *number)
 	}
 	if (*number >= abuse_numbers)
 		return -ENOSPC;
-	return is_taken(*number) ? -EEXIST : 0;
+	return abuse_is_number_taken(*number) ? -EEXIST : 0;
 }
 
 /* Of an ordinary user; root's and the group's are not counted. */
-static int check_quota(kuid_t owner, const struct abuse_add *add)
+static int abuse_check_quota(kuid_t owner, const struct abuse_add *add)
 {
 	u64 devices = 1, depth = (u64)add->hw_queues * add->depth;
 	struct abuse_device *dev;
@@ -103,7 +103,7 @@ int abuse_index_check_identity(const struct abuse_device *self,
  * own_major: a number of our major, as in 2009. Else one of the kernel's blkext major, which
  * programs with a list of known majors (LVM) accept.
  */
-static int add_locked(struct abuse_add *add, kuid_t owner, bool own_major)
+static int abuse_add_device_locked(struct abuse_add *add, kuid_t owner, bool own_major)
 {
 	struct abuse_device *dev;
 	void *old;
@@ -112,11 +112,11 @@ static int add_locked(struct abuse_add *add, kuid_t owner, bool own_major)
 	lockdep_assert_held(&abuse_index_lock);
 	err = abuse_add_check(add);
 	if (!err)
-		err = pick_number(&add->number);
+		err = abuse_pick_number(&add->number);
 	if (!err)
 		err = abuse_index_check_identity(NULL, add->name, add->uuid);
 	if (!err)
-		err = check_quota(owner, add);
+		err = abuse_check_quota(owner, add);
 	if (err)
 		return err;
 
@@ -146,7 +146,7 @@ int abuse_index_add(struct abuse_add *add, kuid_t owner, bool own_major)
 
 	if (mutex_lock_killable(&abuse_index_lock))
 		return -EINTR;
-	err = add_locked(add, owner, own_major);
+	err = abuse_add_device_locked(add, owner, own_major);
 	mutex_unlock(&abuse_index_lock);
 	return err;
 }
@@ -164,7 +164,7 @@ int abuse_index_add_on_demand(u32 number)
 		return -EINTR;
 	entry = xa_load(&abuse_devices, number);
 	if (!entry)
-		err = add_locked(&add, GLOBAL_ROOT_UID, true);
+		err = abuse_add_device_locked(&add, GLOBAL_ROOT_UID, true);
 	else
 		err = xa_is_value(entry) ? -ENODEV : 0;
 	mutex_unlock(&abuse_index_lock);
@@ -172,7 +172,7 @@ int abuse_index_add_on_demand(u32 number)
 }
 
 /* Root's without its capability is nobody's: such a caller owns nothing. */
-static bool is_callers(const struct abuse_device *dev)
+static bool abuse_is_callers_device(const struct abuse_device *dev)
 {
 	return abuse_device_is_users(dev) &&
 	       uid_eq(dev->owner, current_euid());
@@ -194,7 +194,7 @@ int abuse_index_remove(u32 number)
 	if (!dev)
 		return -ENODEV;
 	/* May wait for files, which must not hold up others. */
-	if (is_callers(dev) || capable(CAP_SYS_ADMIN))
+	if (abuse_is_callers_device(dev) || capable(CAP_SYS_ADMIN))
 		err = abuse_device_kill(dev);
 	if (!err) {
 		mutex_lock(&abuse_index_lock);
@@ -208,14 +208,14 @@ int abuse_index_remove(u32 number)
 }
 
 /* Root's devices are the group's: everyone who came this far may serve them. */
-static bool is_free_for_caller(struct abuse_device *dev)
+static bool abuse_is_free_for_caller(struct abuse_device *dev)
 {
 	bool is_free;
 
 	spin_lock(&dev->lock);
 	is_free = dev->state == ABUSE_S_EMPTY && !dev->openers;
 	spin_unlock(&dev->lock);
-	return is_free && (is_callers(dev) || !abuse_device_is_users(dev));
+	return is_free && (abuse_is_callers_device(dev) || !abuse_device_is_users(dev));
 }
 
 int abuse_index_get_free(void)
@@ -232,12 +232,12 @@ int abuse_index_get_free(void)
 	if (mutex_lock_killable(&abuse_index_lock))
 		return -EINTR;
 	xa_for_each(&abuse_devices, number, dev) {
-		if (!xa_is_value(dev) && is_free_for_caller(dev)) {
+		if (!xa_is_value(dev) && abuse_is_free_for_caller(dev)) {
 			ret = number;
 			goto out_unlock;
 		}
 	}
-	ret = add_locked(&add, owner, false);
+	ret = abuse_add_device_locked(&add, owner, false);
 	if (!ret)
 		ret = add.number;
 out_unlock:

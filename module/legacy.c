@@ -59,7 +59,7 @@ long abuse_set_status(struct abuse_server *srv, void __user *arg)
 	return abuse_device_set_up(srv, &params, false);
 }
 
-static u32 legacy_command(const struct request *rq)
+static u32 abuse_legacy_command(const struct request *rq)
 {
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
@@ -71,7 +71,7 @@ static u32 legacy_command(const struct request *rq)
 	}
 }
 
-static u64 legacy_sector(const struct request *rq)
+static u64 abuse_legacy_sector(const struct request *rq)
 {
 	return req_op(rq) == REQ_OP_FLUSH ? 0 : blk_rq_pos(rq);
 }
@@ -81,7 +81,7 @@ static u64 legacy_sector(const struct request *rq)
  * are no more than the segments the block layer counted. Fills vecs unless it is
  * NULL; returns how many, or -EIO if the block layer counted wrong.
  */
-static int describe_vecs(struct request *rq, struct abuse_vec *vecs)
+static int abuse_describe_vecs(struct request *rq, struct abuse_vec *vecs)
 {
 	struct req_iterator iter;
 	phys_addr_t end = 0;
@@ -114,7 +114,7 @@ static int describe_vecs(struct request *rq, struct abuse_vec *vecs)
 }
 
 /* For poll mode 1: which requests were handed to a live descriptor. */
-static void remember_handed(struct abuse_server *srv, struct abuse_slot *slot,
+static void abuse_remember_handed(struct abuse_server *srv, struct abuse_slot *slot,
 			    u64 id)
 {
 	u64 *handed = &srv->handed[slot - srv->dev->slots];
@@ -128,7 +128,7 @@ static void remember_handed(struct abuse_server *srv, struct abuse_slot *slot,
 }
 
 /* True: nobody who lives has been handed it any more. */
-static bool forget_one(struct abuse_device *dev, u64 id)
+static bool abuse_forget_one_handed(struct abuse_device *dev, u64 id)
 {
 	struct abuse_queue *queue;
 	struct abuse_slot *slot;
@@ -155,13 +155,13 @@ void abuse_forget_handed(struct abuse_server *srv)
 	if (!srv->handed)
 		return;
 	for (i = 0; i < dev->nr_slots; i++)
-		if (srv->handed[i] && forget_one(dev, srv->handed[i]))
+		if (srv->handed[i] && abuse_forget_one_handed(dev, srv->handed[i]))
 			fresh = true;
 	if (fresh)
 		abuse_wake_all(dev);
 }
 
-static bool has_fresh(struct abuse_queue *queue)
+static bool abuse_has_fresh_request(struct abuse_queue *queue)
 {
 	struct abuse_slot *slot;
 	bool fresh = false;
@@ -184,12 +184,12 @@ bool abuse_poll_ready(struct abuse_server *srv)
 	if (!READ_ONCE(srv->poll_mode))
 		return abuse_any_pending(dev);
 	for (i = 0; i < dev->hw_queues; i++)
-		if (has_fresh(&dev->queues[i]))
+		if (abuse_has_fresh_request(&dev->queues[i]))
 			return true;
 	return false;
 }
 
-static int alloc_handed(struct abuse_server *srv)
+static int abuse_alloc_handed(struct abuse_server *srv)
 {
 	struct abuse_device *dev = srv->dev;
 	u64 *handed;
@@ -210,7 +210,7 @@ static int alloc_handed(struct abuse_server *srv)
 }
 
 /* The oldest of a queue, described; it moves to the tail and stays pending. */
-static int get_from(struct abuse_server *srv, struct abuse_queue *queue,
+static int abuse_get_from_queue(struct abuse_server *srv, struct abuse_queue *queue,
 		    struct abuse_xfr_hdr *hdr, struct abuse_vec *vecs)
 {
 	struct abuse_device *dev = srv->dev;
@@ -222,21 +222,21 @@ static int get_from(struct abuse_server *srv, struct abuse_queue *queue,
 					node);
 	if (!slot)
 		return -ENOMSG;
-	n = describe_vecs(slot->rq, vecs);
+	n = abuse_describe_vecs(slot->rq, vecs);
 	if (n < 0)
 		return n;
 	list_move_tail(&slot->node, &queue->pending);
 	hdr->ab_id = abuse_slot_id(dev, slot);
-	hdr->ab_command = legacy_command(slot->rq);
-	hdr->ab_sector = legacy_sector(slot->rq);
+	hdr->ab_command = abuse_legacy_command(slot->rq);
+	hdr->ab_sector = abuse_legacy_sector(slot->rq);
 	hdr->ab_vec_count = n;
-	remember_handed(srv, slot, hdr->ab_id);
+	abuse_remember_handed(srv, slot, hdr->ab_id);
 	trace_abuse_handed_out(dev, slot);
 	return 0;
 }
 
 /* Of a device with several queues they take turns. */
-static int get_oldest(struct abuse_server *srv, struct abuse_xfr_hdr *hdr,
+static int abuse_get_oldest_request(struct abuse_server *srv, struct abuse_xfr_hdr *hdr,
 		      struct abuse_vec *vecs)
 {
 	struct abuse_device *dev = srv->dev;
@@ -256,7 +256,7 @@ static int get_oldest(struct abuse_server *srv, struct abuse_xfr_hdr *hdr,
 	for (i = 0; i < dev->hw_queues && err == -ENOMSG; i++) {
 		queue = &dev->queues[dev->get_turn++ % dev->hw_queues];
 		spin_lock(&queue->lock);
-		err = get_from(srv, queue, hdr, vecs);
+		err = abuse_get_from_queue(srv, queue, hdr, vecs);
 		spin_unlock(&queue->lock);
 	}
 	if (err == -ENOMSG) {
@@ -277,7 +277,7 @@ long abuse_get_bio(struct abuse_server *srv, void __user *arg)
 
 	if (copy_from_user(&hdr, arg, sizeof(hdr)))
 		return -EFAULT;
-	ret = alloc_handed(srv);
+	ret = abuse_alloc_handed(srv);
 	if (ret)
 		return ret;
 	if (hdr.ab_transfer_address) {
@@ -285,7 +285,7 @@ long abuse_get_bio(struct abuse_server *srv, void __user *arg)
 		if (!vecs)
 			return -ENOMEM;
 	}
-	ret = get_oldest(srv, &hdr, vecs);
+	ret = abuse_get_oldest_request(srv, &hdr, vecs);
 	if (ret && ret != -ENOMSG)
 		goto out_free;
 	abuse_device_is_served(srv);
@@ -308,21 +308,21 @@ struct put_scratch {
 };
 
 /* Does the header name this very request? */
-static int check_matches(struct request *rq, const struct abuse_xfr_hdr *hdr,
+static int abuse_check_reply_matches(struct request *rq, const struct abuse_xfr_hdr *hdr,
 			 struct put_scratch *scratch)
 {
-	int n = describe_vecs(rq, scratch->ours);
+	int n = abuse_describe_vecs(rq, scratch->ours);
 
 	if (n < 0)
 		return n;
-	if (hdr->ab_command != legacy_command(rq) || hdr->ab_vec_count != n ||
-	    hdr->ab_sector != legacy_sector(rq))
+	if (hdr->ab_command != abuse_legacy_command(rq) || hdr->ab_vec_count != n ||
+	    hdr->ab_sector != abuse_legacy_sector(rq))
 		return -EINVAL;
 	return 0;
 }
 
 /* The lengths of its pieces, without a claim: the caller's vecs come first. */
-static int look_at_pending(const struct abuse_claim *claim,
+static int abuse_look_at_pending_slot(const struct abuse_claim *claim,
 			   const struct abuse_xfr_hdr *hdr,
 			   struct put_scratch *scratch)
 {
@@ -336,12 +336,12 @@ static int look_at_pending(const struct abuse_claim *claim,
 	spin_lock(&queue->lock);
 	err = abuse_check_pending(claim, slot);
 	if (!err)
-		err = check_matches(slot->rq, hdr, scratch);
+		err = abuse_check_reply_matches(slot->rq, hdr, scratch);
 	spin_unlock(&queue->lock);
 	return err;
 }
 
-static int read_vecs(struct abuse_copy *copy, const struct abuse_xfr_hdr *hdr,
+static int abuse_read_vecs(struct abuse_copy *copy, const struct abuse_xfr_hdr *hdr,
 		     struct put_scratch *scratch)
 {
 	unsigned int i;
@@ -359,16 +359,16 @@ static int read_vecs(struct abuse_copy *copy, const struct abuse_xfr_hdr *hdr,
 			       scratch->iov, hdr->ab_vec_count);
 }
 
-static int put_one(struct abuse_claim *claim, const struct abuse_xfr_hdr *hdr,
+static int abuse_put_one_request(struct abuse_claim *claim, const struct abuse_xfr_hdr *hdr,
 		   struct put_scratch *scratch)
 {
 	bool failed = hdr->ab_result == ABUSE_RESULT_MEDIA_FAILURE;
 	struct abuse_copy copy;
 	int err;
 
-	err = look_at_pending(claim, hdr, scratch);
+	err = abuse_look_at_pending_slot(claim, hdr, scratch);
 	if (!err && !failed)
-		err = read_vecs(&copy, hdr, scratch);
+		err = abuse_read_vecs(&copy, hdr, scratch);
 	if (!err)
 		err = abuse_claim(claim);
 	if (!err && !failed)
@@ -406,7 +406,7 @@ long abuse_put_bio(struct abuse_server *srv, void __user *arg)
 	if (!scratch)
 		return -ENOMEM;
 	claim.id = hdr.ab_id;
-	ret = put_one(&claim, &hdr, scratch);
+	ret = abuse_put_one_request(&claim, &hdr, scratch);
 	kvfree(scratch);
 	abuse_settle(dev, &tally);
 	return ret;

@@ -25,14 +25,14 @@ MODULE_PARM_DESC(max_part, "Partitions that numbers leave room for, 0 .. 255 (0 
 static int major = ABUSE_MAJOR;
 bool abuse_major_is_chosen;
 
-static int choose_major(const char *value, const struct kernel_param *param)
+static int abuse_choose_major(const char *value, const struct kernel_param *param)
 {
 	abuse_major_is_chosen = true;
 	return param_set_int(value, param);
 }
 
 static const struct kernel_param_ops major_ops = {
-	.set	= choose_major,
+	.set	= abuse_choose_major,
 	.get	= param_get_int,
 };
 module_param_cb(major, &major_ops, &major, 0444);
@@ -44,7 +44,7 @@ module_param(ctl_major, int, 0444);
 MODULE_PARM_DESC(ctl_major, "Major number of the control nodes (0 = dynamic)");
 
 /* What requests wait for already is looked at anew. */
-static int set_timeout(const char *value, const struct kernel_param *param)
+static int abuse_set_timeout_param(const char *value, const struct kernel_param *param)
 {
 	int err = param_set_uint(value, param);
 
@@ -54,7 +54,7 @@ static int set_timeout(const char *value, const struct kernel_param *param)
 }
 
 static const struct kernel_param_ops timeout_ops = {
-	.set = set_timeout,
+	.set = abuse_set_timeout_param,
 	.get = param_get_uint,
 };
 
@@ -95,7 +95,7 @@ unsigned int abuse_max_part;
 
 static struct cdev abuse_cdev;
 
-static int check_parameters(void)
+static int abuse_check_parameters(void)
 {
 	if (max_part < 0 || max_part > ABUSE_MAX_PARTITIONS) {
 		pr_err("max_part=%d is not in 0..%d\n", max_part,
@@ -116,7 +116,7 @@ static int check_parameters(void)
 }
 
 /* The block layer asks for a number that it does not know. */
-static void probe_number(dev_t devt)
+static void abuse_probe_number(dev_t devt)
 {
 	/* A server may wait for the index. */
 	unsigned int noio = memalloc_noio_save();
@@ -125,7 +125,7 @@ static void probe_number(dev_t devt)
 	memalloc_noio_restore(noio);
 }
 
-static void say_taken(const char *kind, const char *parameter, int number,
+static void abuse_say_major_is_taken(const char *kind, const char *parameter, int number,
 		      int err)
 {
 	if (err == -EBUSY)
@@ -136,19 +136,19 @@ static void say_taken(const char *kind, const char *parameter, int number,
 		       kind, number, err, parameter);
 }
 
-static int register_block_major(void)
+static int abuse_register_block_major(void)
 {
-	int ret = abuse_register_blkdev(major, "abuse", probe_number);
+	int ret = abuse_register_blkdev(major, "abuse", abuse_probe_number);
 
 	if (ret < 0) {
-		say_taken("block", "major", major, ret);
+		abuse_say_major_is_taken("block", "major", major, ret);
 		return ret;
 	}
 	abuse_block_major = major ? major : ret;
 	return 0;
 }
 
-static int reserve_node_major(void)
+static int abuse_reserve_node_major(void)
 {
 	dev_t devt = MKDEV(ctl_major, 0);
 	int err;
@@ -158,19 +158,19 @@ static int reserve_node_major(void)
 	else
 		err = alloc_chrdev_region(&devt, 0, abuse_numbers, "abctl");
 	if (err) {
-		say_taken("character", "ctl_major", ctl_major, err);
+		abuse_say_major_is_taken("character", "ctl_major", ctl_major, err);
 		return err;
 	}
 	abuse_node_major = MAJOR(devt);
 	return 0;
 }
 
-static void release_node_major(void)
+static void abuse_release_node_major(void)
 {
 	unregister_chrdev_region(MKDEV(abuse_node_major, 0), abuse_numbers);
 }
 
-static int open_nodes(void)
+static int abuse_open_node_class(void)
 {
 	cdev_init(&abuse_cdev, &abuse_server_fops);
 	abuse_cdev.owner = THIS_MODULE;
@@ -178,7 +178,7 @@ static int open_nodes(void)
 }
 
 /* What is there is usable even if memory is short for the rest. */
-static void add_first_devices(void)
+static void abuse_add_first_devices(void)
 {
 	unsigned int i, n = max_abuse ? max_abuse : ABUSE_DEFAULT_DEVICES;
 	int err;
@@ -194,7 +194,7 @@ static void add_first_devices(void)
 	}
 }
 
-static int alloc_workqueues(void)
+static int abuse_alloc_workqueues(void)
 {
 	abuse_wq = alloc_workqueue("abuse", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!abuse_wq)
@@ -207,7 +207,7 @@ static int alloc_workqueues(void)
 	return 0;
 }
 
-static void destroy_workqueues(void)
+static void abuse_destroy_workqueues(void)
 {
 	destroy_workqueue(abuse_patient_wq);
 	destroy_workqueue(abuse_wq);
@@ -217,10 +217,10 @@ static int __init abuse_init(void)
 {
 	int err;
 
-	err = check_parameters();
+	err = abuse_check_parameters();
 	if (err)
 		return err;
-	err = alloc_workqueues();
+	err = abuse_alloc_workqueues();
 	if (err)
 		return err;
 	abuse_class = class_create("abuse");
@@ -229,19 +229,19 @@ static int __init abuse_init(void)
 		goto out_workqueues;
 	}
 	/* A device needs both majors, and a probe may come with the second. */
-	err = reserve_node_major();
+	err = abuse_reserve_node_major();
 	if (err)
 		goto out_class;
-	err = register_block_major();
+	err = abuse_register_block_major();
 	if (err)
 		goto out_node_major;
-	err = open_nodes();
+	err = abuse_open_node_class();
 	if (err)
 		goto out_block_major;
 	err = misc_register(&abuse_control_misc);
 	if (err)
 		goto out_nodes;
-	add_first_devices();
+	abuse_add_first_devices();
 	return 0;
 
 out_nodes:
@@ -251,11 +251,11 @@ out_block_major:
 	abuse_unregister_blkdev(abuse_block_major, "abuse");
 	abuse_index_remove_all();
 out_node_major:
-	release_node_major();
+	abuse_release_node_major();
 out_class:
 	class_destroy(abuse_class);
 out_workqueues:
-	destroy_workqueues();
+	abuse_destroy_workqueues();
 	return err;
 }
 
@@ -267,9 +267,9 @@ static void __exit abuse_exit(void)
 	cdev_del(&abuse_cdev);
 	abuse_index_remove_all();
 	abuse_pace_forget_all();
-	release_node_major();
+	abuse_release_node_major();
 	class_destroy(abuse_class);
-	destroy_workqueues();
+	abuse_destroy_workqueues();
 }
 
 module_init(abuse_init);

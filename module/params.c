@@ -21,18 +21,18 @@
 /* sectors are signed 64-bit byte offsets to the page cache */
 #define ABUSE_MAX_CAPACITY	0x7fffffffffffffffULL
 
-static int is_power_of_two(unsigned long long n)
+static int abuse_is_power_of_two(unsigned long long n)
 {
 	return n && !(n & (n - 1));
 }
 
-static int is_name_char(char c)
+static int abuse_is_name_char(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
 	       (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
-static int is_set(const __u8 *uuid)
+static int abuse_is_params_flag_set(const __u8 *uuid)
 {
 	unsigned int i;
 
@@ -50,14 +50,14 @@ int abuse_name_check(const char *name)
 	for (i = 0; i < ABUSE_NAME_LEN; i++) {
 		if (!name[i])
 			return 0;
-		if (!is_name_char(name[i]))
+		if (!abuse_is_name_char(name[i]))
 			return -EINVAL;
 	}
 	return -EINVAL;
 }
 
 /* "" is no label, and fine. Opaque bytes, but a line of sysfs has to stay one line. */
-static int check_store(const char *store)
+static int abuse_check_store(const char *store)
 {
 	unsigned int i;
 
@@ -84,17 +84,17 @@ int abuse_add_check(struct abuse_add *add)
 	return abuse_name_check(add->name);
 }
 
-static int check_block_sizes(struct abuse_params *p, unsigned int max_block)
+static int abuse_check_block_sizes(struct abuse_params *p, unsigned int max_block)
 {
 	if (!p->logical_block_size)
 		p->logical_block_size = ABUSE_SECTOR;
-	if (!is_power_of_two(p->logical_block_size) ||
+	if (!abuse_is_power_of_two(p->logical_block_size) ||
 	    p->logical_block_size < ABUSE_SECTOR ||
 	    p->logical_block_size > max_block)
 		return -EINVAL;
 	if (!p->physical_block_size)
 		p->physical_block_size = p->logical_block_size;
-	if (!is_power_of_two(p->physical_block_size) ||
+	if (!abuse_is_power_of_two(p->physical_block_size) ||
 	    p->physical_block_size < p->logical_block_size)
 		return -EINVAL;
 	if (!p->io_min)
@@ -104,7 +104,7 @@ static int check_block_sizes(struct abuse_params *p, unsigned int max_block)
 	return 0;
 }
 
-static int check_requests(struct abuse_params *p, unsigned int page_size)
+static int abuse_check_request_sizes(struct abuse_params *p, unsigned int page_size)
 {
 	if (!p->max_request)
 		p->max_request = ABUSE_MAX_REQUEST;
@@ -114,14 +114,14 @@ static int check_requests(struct abuse_params *p, unsigned int page_size)
 	    p->max_request > ABUSE_MAX_REQUEST ||
 	    p->max_request % ABUSE_PAYLOAD_ALIGN)
 		return -EINVAL;
-	if (p->chunk && (!is_power_of_two(p->chunk) ||
+	if (p->chunk && (!abuse_is_power_of_two(p->chunk) ||
 			 p->chunk < ABUSE_PAYLOAD_ALIGN ||
 			 p->chunk < p->logical_block_size))
 		return -EINVAL;
 	return 0;
 }
 
-static int check_atomic(struct abuse_params *p, int can)
+static int abuse_check_atomic(struct abuse_params *p, int can)
 {
 	if (!p->atomic_min && !p->atomic_max)
 		return 0;
@@ -129,7 +129,7 @@ static int check_atomic(struct abuse_params *p, int can)
 		return -EOPNOTSUPP;
 	if (!p->atomic_min)
 		p->atomic_min = p->logical_block_size;
-	if (!is_power_of_two(p->atomic_min) || !is_power_of_two(p->atomic_max) ||
+	if (!abuse_is_power_of_two(p->atomic_min) || !abuse_is_power_of_two(p->atomic_max) ||
 	    p->atomic_min < p->logical_block_size ||
 	    p->atomic_max < p->atomic_min || p->atomic_max > p->max_request ||
 	    (p->chunk && p->atomic_max > p->chunk))
@@ -137,7 +137,7 @@ static int check_atomic(struct abuse_params *p, int can)
 	return 0;
 }
 
-static int check_range(__u64 *bytes, unsigned int block_size)
+static int abuse_check_params_range(__u64 *bytes, unsigned int block_size)
 {
 	if (!*bytes)
 		*bytes = ABUSE_DEFAULT_DISCARD;
@@ -146,7 +146,7 @@ static int check_range(__u64 *bytes, unsigned int block_size)
 	return 0;
 }
 
-static int check_features(struct abuse_params *p)
+static int abuse_check_features(struct abuse_params *p)
 {
 	int err;
 
@@ -155,12 +155,12 @@ static int check_features(struct abuse_params *p)
 	if ((p->features & ABUSE_F_FUA) && !(p->features & ABUSE_F_WRITE_CACHE))
 		return -EINVAL;
 	if (p->features & ABUSE_F_DISCARD) {
-		err = check_range(&p->max_discard, p->logical_block_size);
+		err = abuse_check_params_range(&p->max_discard, p->logical_block_size);
 		if (err)
 			return err;
 		if (!p->discard_granularity)
 			p->discard_granularity = p->physical_block_size;
-		if (!is_power_of_two(p->discard_granularity) ||
+		if (!abuse_is_power_of_two(p->discard_granularity) ||
 		    p->discard_granularity < p->logical_block_size ||
 		    p->max_discard < p->discard_granularity ||
 		    p->max_discard < p->physical_block_size)
@@ -169,11 +169,11 @@ static int check_features(struct abuse_params *p)
 		return -EINVAL;
 	}
 	if (p->features & ABUSE_F_WRITE_ZEROES)
-		return check_range(&p->max_write_zeroes, p->logical_block_size);
+		return abuse_check_params_range(&p->max_write_zeroes, p->logical_block_size);
 	return p->max_write_zeroes ? -EINVAL : 0;
 }
 
-static int check_live(struct abuse_params *p, unsigned int nr_slots)
+static int abuse_check_live_change(struct abuse_params *p, unsigned int nr_slots)
 {
 	if (p->flags & ~(ABUSE_PARAMS_READ_ONLY | ABUSE_PARAMS_SEALED))
 		return -EINVAL;
@@ -201,17 +201,17 @@ int abuse_params_complete(struct abuse_params *params, unsigned int nr_slots,
 		return -EINVAL;
 	err = abuse_name_check(params->name);
 	if (!err)
-		err = check_store(params->store);
+		err = abuse_check_store(params->store);
 	if (!err)
-		err = check_block_sizes(params, kernel->max_block);
+		err = abuse_check_block_sizes(params, kernel->max_block);
 	if (!err)
-		err = check_requests(params, kernel->page_size);
+		err = abuse_check_request_sizes(params, kernel->page_size);
 	if (!err)
-		err = check_atomic(params, kernel->atomic);
+		err = abuse_check_atomic(params, kernel->atomic);
 	if (!err)
-		err = check_features(params);
+		err = abuse_check_features(params);
 	if (!err)
-		err = check_live(params, nr_slots);
+		err = abuse_check_live_change(params, nr_slots);
 	return err;
 }
 
@@ -245,7 +245,7 @@ int abuse_params_merge(const struct abuse_params *now,
 		       struct abuse_params *next, unsigned int nr_slots)
 {
 	if (next->reserved || abuse_name_check(next->name) ||
-	    check_store(next->store))
+	    abuse_check_store(next->store))
 		return -EINVAL;
 	if ((next->flags ^ now->flags) & ABUSE_PARAMS_SEALED)
 		return -EBUSY;
@@ -270,7 +270,7 @@ int abuse_params_merge(const struct abuse_params *now,
 		memcpy(next->store, now->store, sizeof(next->store));
 	else if (strcmp(next->store, now->store))
 		return -EBUSY;
-	if (!is_set(next->uuid))
+	if (!abuse_is_params_flag_set(next->uuid))
 		memcpy(next->uuid, now->uuid, sizeof(next->uuid));
 	else if (memcmp(next->uuid, now->uuid, sizeof(next->uuid)))
 		return -EBUSY;
@@ -280,7 +280,7 @@ int abuse_params_merge(const struct abuse_params *now,
 		next->queue_limit = now->queue_limit;
 	if (!next->timeout)
 		next->timeout = now->timeout;
-	return check_live(next, nr_slots);
+	return abuse_check_live_change(next, nr_slots);
 }
 
 /* May a server answer this operation with this errno? */

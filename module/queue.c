@@ -123,7 +123,7 @@ bool abuse_any_pending(const struct abuse_device *dev)
 	return false;
 }
 
-static bool wake_sleeper(struct abuse_queue *queue)
+static bool abuse_wake_sleeper(struct abuse_queue *queue)
 {
 	/* The callers made the barrier: abuse_wake_one(), abuse_wake_next(). */
 	if (!waitqueue_active(&queue->fetch_wait))
@@ -134,25 +134,25 @@ static bool wake_sleeper(struct abuse_queue *queue)
 }
 
 /* Nobody sleeps at home there. */
-static noinline void wake_elsewhere(struct abuse_device *dev,
+static noinline void abuse_wake_elsewhere(struct abuse_device *dev,
 				    const struct abuse_queue *queue)
 {
 	u32 i;
 
 	for (i = 0; i < dev->hw_queues; i++)
-		if (&dev->queues[i] != queue && wake_sleeper(&dev->queues[i]))
+		if (&dev->queues[i] != queue && abuse_wake_sleeper(&dev->queues[i]))
 			return;
 }
 
-static void wake_exchange(struct abuse_device *dev, struct abuse_queue *queue)
+static void abuse_wake_exchange(struct abuse_device *dev, struct abuse_queue *queue)
 {
-	if (READ_ONCE(queue->spinning) || wake_sleeper(queue))
+	if (READ_ONCE(queue->spinning) || abuse_wake_sleeper(queue))
 		return;
 	if (dev->hw_queues > 1)
-		wake_elsewhere(dev, queue);
+		abuse_wake_elsewhere(dev, queue);
 }
 
-static void wake_poll(struct abuse_device *dev)
+static void abuse_wake_poll(struct abuse_device *dev)
 {
 	abuse_pollers_wake(dev, EPOLLIN | EPOLLRDNORM | EPOLLMSG);
 }
@@ -173,8 +173,8 @@ void abuse_wake_one(struct abuse_device *dev, struct abuse_queue *queue)
 	smp_mb();
 	if (list_empty(&queue->pending))
 		return;
-	wake_exchange(dev, queue);
-	wake_poll(dev);
+	abuse_wake_exchange(dev, queue);
+	abuse_wake_poll(dev);
 }
 
 /*
@@ -190,7 +190,7 @@ void abuse_wake_next(struct abuse_device *dev)
 	for (i = 0; i < dev->hw_queues; i++) {
 		if (list_empty(&dev->queues[i].pending))
 			continue;
-		wake_exchange(dev, &dev->queues[i]);
+		abuse_wake_exchange(dev, &dev->queues[i]);
 		return;
 	}
 }
@@ -203,5 +203,5 @@ void abuse_wake_all(struct abuse_device *dev)
 	smp_mb();
 	for (i = 0; i < dev->hw_queues; i++)
 		wake_up_interruptible_all(&dev->queues[i].fetch_wait);
-	wake_poll(dev);
+	abuse_wake_poll(dev);
 }

@@ -13,7 +13,7 @@
  * Ends what is on the list, with EIO. Their slots are free already, and each may be
  * used again as soon as its request has ended.
  */
-static void end_listed(struct abuse_device *dev, struct list_head *ended)
+static void abuse_end_listed_requests(struct abuse_device *dev, struct list_head *ended)
 {
 	unsigned int n = 0, counted = 0;
 	struct abuse_slot *slot, *next;
@@ -39,7 +39,7 @@ static void end_listed(struct abuse_device *dev, struct list_head *ended)
  * that becomes free and goes onto the list ended; the rest becomes pending, for the
  * caller to put on a list. True: it is pending.
  */
-static bool take_back(struct abuse_server *srv, struct abuse_slot *slot,
+static bool abuse_requeue_held_slot(struct abuse_server *srv, struct abuse_slot *slot,
 		      u64 word, struct list_head *ended)
 {
 	struct abuse_device *dev = srv->dev;
@@ -57,7 +57,7 @@ static bool take_back(struct abuse_server *srv, struct abuse_slot *slot,
 	return false;
 }
 
-static void wake_for_all(struct abuse_device *dev)
+static void abuse_wake_all_servers(struct abuse_device *dev)
 {
 	u32 i;
 
@@ -84,15 +84,15 @@ void abuse_return(struct abuse_server *srv, const struct abuse_dispatch *request
 			continue;
 		queue = abuse_queue_of(dev, slot);
 		spin_lock(&queue->lock);
-		if (take_back(srv, slot, word, &ended))
+		if (abuse_requeue_held_slot(srv, slot, word, &ended))
 			abuse_queue_front(dev, slot);
 		spin_unlock(&queue->lock);
 	}
-	end_listed(dev, &ended);
-	wake_for_all(dev);
+	abuse_end_listed_requests(dev, &ended);
+	abuse_wake_all_servers(dev);
 }
 
-static int later(void *priv, const struct list_head *a,
+static int abuse_sweep_slot_later(void *priv, const struct list_head *a,
 		 const struct list_head *b)
 {
 	return list_entry(a, struct abuse_slot, node)->seq >
@@ -100,7 +100,7 @@ static int later(void *priv, const struct list_head *a,
 }
 
 /* Of one queue; how many. */
-static unsigned int return_queue(struct abuse_server *srv, u32 number,
+static unsigned int abuse_return_held_of_queue(struct abuse_server *srv, u32 number,
 				 struct list_head *ended)
 {
 	struct abuse_device *dev = srv->dev;
@@ -118,12 +118,12 @@ static unsigned int return_queue(struct abuse_server *srv, u32 number,
 		word = abuse_slot_word(slot);
 		WARN_ON_ONCE(abuse_word_state(word) == ABUSE_CLAIMED_HELD &&
 			     READ_ONCE(slot->holder) == srv);
-		if (take_back(srv, slot, word, ended)) {
+		if (abuse_requeue_held_slot(srv, slot, word, ended)) {
 			list_add_tail(&slot->node, &back);
 			n++;
 		}
 	}
-	list_sort(NULL, &back, later);
+	list_sort(NULL, &back, abuse_sweep_slot_later);
 	list_for_each_entry_safe_reverse(slot, next, &back, node) {
 		list_del(&slot->node);
 		abuse_queue_front(dev, slot);
@@ -144,11 +144,11 @@ void abuse_return_all(struct abuse_server *srv)
 	u32 i;
 
 	for (i = 0; i < dev->hw_queues; i++)
-		n += return_queue(srv, i, &ended);
+		n += abuse_return_held_of_queue(srv, i, &ended);
 	abuse_count(dev, returned, n);
-	end_listed(dev, &ended);
+	abuse_end_listed_requests(dev, &ended);
 	if (n)
-		wake_for_all(dev);
+		abuse_wake_all_servers(dev);
 }
 
 struct sweep {
@@ -161,7 +161,7 @@ struct sweep {
  * Takes what a sweep wants from whoever has it, onto the list ended; what is being
  * copied right now is doomed, and its claimer ends it.
  */
-static void sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
+static void abuse_sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
 		       const struct sweep *sweep, struct list_head *ended)
 {
 	u64 word;
@@ -202,7 +202,7 @@ static void sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
 }
 
 /* Of one queue. */
-static void sweep_queue(struct abuse_device *dev, u32 number,
+static void abuse_sweep_queue(struct abuse_device *dev, u32 number,
 			const struct sweep *sweep)
 {
 	struct abuse_queue *queue = &dev->queues[number];
@@ -212,20 +212,20 @@ static void sweep_queue(struct abuse_device *dev, u32 number,
 
 	spin_lock(&queue->lock);
 	for (i = 0; i < dev->depth; i++)
-		sweep_slot(dev, &slots[i], sweep, &ended);
+		abuse_sweep_slot(dev, &slots[i], sweep, &ended);
 	spin_unlock(&queue->lock);
-	end_listed(dev, &ended);
+	abuse_end_listed_requests(dev, &ended);
 }
 
-static void sweep(struct abuse_device *dev, const struct sweep *sweep)
+static void abuse_sweep_device(struct abuse_device *dev, const struct sweep *sweep)
 {
 	u32 i;
 
 	for (i = 0; i < dev->hw_queues; i++)
-		sweep_queue(dev, i, sweep);
+		abuse_sweep_queue(dev, i, sweep);
 }
 
-static bool wants_all(const struct abuse_slot *slot, const struct sweep *sweep)
+static bool abuse_sweep_wants_all(const struct abuse_slot *slot, const struct sweep *sweep)
 {
 	return true;
 }
@@ -233,16 +233,16 @@ static bool wants_all(const struct abuse_slot *slot, const struct sweep *sweep)
 /* Every request, held ones too. What is being copied may end a little later. */
 void abuse_fail_all(struct abuse_device *dev)
 {
-	const struct sweep all = { .wants = wants_all };
+	const struct sweep all = { .wants = abuse_sweep_wants_all };
 
-	sweep(dev, &all);
+	abuse_sweep_device(dev, &all);
 }
 
 /*
  * One that a PUT_BIO has claimed is a queued one: if its copy faults it is pending again.
- * What is held its holder may still answer; take_back() looks at what comes back.
+ * What is held its holder may still answer; abuse_requeue_held_slot() looks at what comes back.
  */
-static bool wants_beyond(const struct abuse_slot *slot,
+static bool abuse_sweep_wants_beyond(const struct abuse_slot *slot,
 			 const struct sweep *sweep)
 {
 	enum abuse_slot_state state = abuse_word_state(abuse_slot_word(slot));
@@ -258,12 +258,12 @@ static bool wants_beyond(const struct abuse_slot *slot,
  */
 void abuse_fail_beyond(struct abuse_device *dev, sector_t end)
 {
-	const struct sweep beyond = { .wants = wants_beyond, .end = end };
+	const struct sweep beyond = { .wants = abuse_sweep_wants_beyond, .end = end };
 
-	sweep(dev, &beyond);
+	abuse_sweep_device(dev, &beyond);
 }
 
-static bool wants_old(const struct abuse_slot *slot, const struct sweep *sweep)
+static bool abuse_sweep_wants_old(const struct abuse_slot *slot, const struct sweep *sweep)
 {
 	return abuse_queued_ns(slot) <= sweep->before_ns;
 }
@@ -271,7 +271,7 @@ static bool wants_old(const struct abuse_slot *slot, const struct sweep *sweep)
 /* Queued or held, those that came then or before. */
 void abuse_fail_older(struct abuse_device *dev, u64 before_ns)
 {
-	const struct sweep old = { .wants = wants_old, .before_ns = before_ns };
+	const struct sweep old = { .wants = abuse_sweep_wants_old, .before_ns = before_ns };
 
-	sweep(dev, &old);
+	abuse_sweep_device(dev, &old);
 }

@@ -28,7 +28,7 @@ bool abuse_server_is_over(const struct abuse_server *srv)
  * that it need not wait for itself when it closes its own disk. Also called by
  * mmu_notifier_unregister() when the descriptor goes first.
  */
-static void address_space_gone(struct mmu_notifier *notifier,
+static void abuse_address_space_gone(struct mmu_notifier *notifier,
 			       struct mm_struct *mm)
 {
 	struct abuse_server *srv = container_of(notifier, struct abuse_server,
@@ -39,10 +39,10 @@ static void address_space_gone(struct mmu_notifier *notifier,
 }
 
 static const struct mmu_notifier_ops abuse_mm_ops = {
-	.release = address_space_gone,
+	.release = abuse_address_space_gone,
 };
 
-static int watch_address_space(struct abuse_server *srv, struct mm_struct *mm)
+static int abuse_watch_address_space(struct abuse_server *srv, struct mm_struct *mm)
 {
 	int err;
 
@@ -69,7 +69,7 @@ int abuse_server_bind(struct abuse_server *srv)
 	if (mutex_lock_killable(&srv->bind_lock))
 		return -EINTR;
 	if (!srv->mm)
-		err = watch_address_space(srv, current->mm);
+		err = abuse_watch_address_space(srv, current->mm);
 	else if (srv->mm != current->mm)
 		err = -EBUSY;
 	mutex_unlock(&srv->bind_lock);
@@ -77,7 +77,7 @@ int abuse_server_bind(struct abuse_server *srv)
 }
 
 /* A hand-made node of a number that does not exist yet makes the device. */
-static struct abuse_device *find_or_add(u32 number, int *err)
+static struct abuse_device *abuse_find_or_add_device(u32 number, int *err)
 {
 	struct abuse_device *dev = abuse_index_get(number);
 
@@ -93,7 +93,7 @@ static struct abuse_device *find_or_add(u32 number, int *err)
 	return dev;
 }
 
-static int open_device(struct abuse_device *dev, struct file *file)
+static int abuse_open_device(struct abuse_device *dev, struct file *file)
 {
 	struct abuse_server *srv;
 	int err;
@@ -123,9 +123,9 @@ static int abuse_server_open(struct inode *inode, struct file *file)
 	struct abuse_device *dev;
 	int err;
 
-	dev = find_or_add(iminor(inode), &err);
+	dev = abuse_find_or_add_device(iminor(inode), &err);
 	if (dev) {
-		err = open_device(dev, file);
+		err = abuse_open_device(dev, file);
 		if (err)
 			abuse_device_put(dev);
 	}
@@ -167,7 +167,7 @@ static __poll_t abuse_server_poll(struct file *file, poll_table *wait)
 	       READ_ONCE(dev->patience) == ABUSE_REVIVES ? EPOLLIN | EPOLLRDNORM | EPOLLMSG : 0;
 }
 
-static long set_poll(struct abuse_server *srv, unsigned long mode)
+static long abuse_set_poll(struct abuse_server *srv, unsigned long mode)
 {
 	if (mode > 1)
 		return -EINVAL;
@@ -177,7 +177,7 @@ static long set_poll(struct abuse_server *srv, unsigned long mode)
 	return 0;
 }
 
-static long call(struct abuse_server *srv, unsigned int cmd, unsigned long arg)
+static long abuse_server_call(struct abuse_server *srv, unsigned int cmd, unsigned long arg)
 {
 	void __user *ptr = (void __user *)arg;
 
@@ -189,7 +189,7 @@ static long call(struct abuse_server *srv, unsigned int cmd, unsigned long arg)
 	case ABUSE_SET_STATUS:
 		return abuse_set_status(srv, ptr);
 	case ABUSE_SET_POLL:
-		return set_poll(srv, arg);
+		return abuse_set_poll(srv, arg);
 	case ABUSE_RESET:
 		return abuse_device_reset(srv);
 	case ABUSE_GET_BIO:
@@ -221,7 +221,7 @@ static long abuse_server_ioctl(struct file *file, unsigned int cmd,
 	if (ret)
 		return ret;
 	noio = memalloc_noio_save();
-	ret = call(srv, cmd, arg);
+	ret = abuse_server_call(srv, cmd, arg);
 	memalloc_noio_restore(noio);
 	return ret;
 }

@@ -15,7 +15,7 @@
  * dev->control for a call of srv, which may have slept since it was checked, while
  * the device was sealed: -EINTR, -ENODEV, -EPERM.
  */
-static int control_lock(struct abuse_server *srv)
+static int abuse_control_lock(struct abuse_server *srv)
 {
 	int err;
 
@@ -31,7 +31,7 @@ static int control_lock(struct abuse_server *srv)
  * Requests are checked against the flag of the set-up. The flag of the disk is also for the
  * administrator (blockdev --setro); the kernel checks it when a program writes to the disk.
  */
-static void set_read_only(struct abuse_device *dev, bool read_only)
+static void abuse_set_read_only(struct abuse_device *dev, bool read_only)
 {
 	lockdep_assert_held(&dev->control);
 	WRITE_ONCE(dev->read_only, read_only);
@@ -40,12 +40,12 @@ static void set_read_only(struct abuse_device *dev, bool read_only)
 
 /* ---- the end of a set-up ---------------------------------------------------------- */
 
-/* What RESET has left to do; waits for files that have requests, killably. */
-static int finish_reset(struct abuse_device *dev)
+/* The second half of RESET: waits for files that have requests, killably. */
+static int abuse_finish_reset(struct abuse_device *dev)
 {
 	int err;
 
-	if (!dev->is_emptying)
+	if (dev->state != ABUSE_S_EMPTYING)
 		return 0;
 	err = abuse_device_end_all(dev);
 	if (err)
@@ -54,7 +54,7 @@ static int finish_reset(struct abuse_device *dev)
 	abuse_disk_drop_partitions(dev);
 	set_capacity_and_notify(dev->disk, 0);
 	abuse_disk_suppress_scan(dev->disk, true);
-	set_read_only(dev, false);
+	abuse_set_read_only(dev, false);
 	spin_lock(&dev->lock);
 	WRITE_ONCE(dev->sealed, false);
 	dev->is_announced = false;
@@ -63,7 +63,8 @@ static int finish_reset(struct abuse_device *dev)
 	spin_unlock(&dev->lock);
 	abuse_servers_forget(dev);
 	abuse_disk_event(dev, "empty");
-	dev->is_emptying = false;
+	abuse_device_set_state(dev, ABUSE_S_EMPTY);
+	dev->pins_module = false;
 	module_put(THIS_MODULE);
 	return 0;
 }
@@ -71,7 +72,7 @@ static int finish_reset(struct abuse_device *dev)
 /* ---- set-up ----------------------------------------------------------------- */
 
 /* One user's silence must not stop everybody's sync. */
-static int check_user_timeout(const struct abuse_device *dev,
+static int abuse_check_user_timeout(const struct abuse_device *dev,
 			      const struct abuse_params *params)
 {
 	s64 most = (s64)abuse_user_timeout * NSEC_PER_SEC;
@@ -85,20 +86,20 @@ static int check_user_timeout(const struct abuse_device *dev,
 
 static const u8 no_uuid[sizeof_field(struct abuse_params, uuid)];
 
-static bool has_identity(const struct abuse_params *params)
+static bool abuse_has_identity(const struct abuse_params *params)
 {
 	return params->name[0] ||
 	       memcmp(params->uuid, no_uuid, sizeof(no_uuid));
 }
 
 /* A name or UUID is given once. */
-static int check_identity(const struct abuse_device *dev,
+static int abuse_check_identity(const struct abuse_device *dev,
 			  struct abuse_params *params)
 {
 	const struct abuse_params *now = &dev->params;
 	int err = 0;
 
-	if (has_identity(params))
+	if (abuse_has_identity(params))
 		err = abuse_index_check_identity(dev, params->name,
 						 params->uuid);
 	if (err)
@@ -115,7 +116,7 @@ static int check_identity(const struct abuse_device *dev,
 	return 0;
 }
 
-static int check_seal(const struct abuse_params *params, kuid_t *uid)
+static int abuse_check_seal(const struct abuse_params *params, kuid_t *uid)
 {
 	*uid = GLOBAL_ROOT_UID;
 	if (!(params->flags & ABUSE_PARAMS_SEALED))
@@ -127,12 +128,12 @@ static int check_seal(const struct abuse_params *params, kuid_t *uid)
 }
 
 /* -EBUSY: somebody has the disk open who may not open a sealed one. */
-static int seal(struct abuse_device *dev, bool sealed, kuid_t uid)
+static int abuse_seal_device(struct abuse_device *dev, bool sealed, kuid_t uid)
 {
 	int err = 0;
 
 	spin_lock(&dev->lock);
-	if (sealed && dev->is_lent) {
+	if (sealed && dev->opened_by_user) {
 		err = -EBUSY;
 	} else {
 		WRITE_ONCE(dev->seal_uid, uid);
@@ -142,7 +143,7 @@ static int seal(struct abuse_device *dev, bool sealed, kuid_t uid)
 	return err;
 }
 
-static void come_up(struct abuse_server *srv, const struct abuse_params *params)
+static void abuse_device_come_up(struct abuse_server *srv, const struct abuse_params *params)
 {
 	struct abuse_device *dev = srv->dev;
 
@@ -170,20 +171,20 @@ static const struct abuse_abilities this_kernel = {
 	.atomic = ABUSE_HAVE_ATOMIC_WRITES,
 };
 
-static int set_up(struct abuse_server *srv, struct abuse_params *params)
+static int abuse_set_up_device(struct abuse_server *srv, struct abuse_params *params)
 {
 	struct abuse_device *dev = srv->dev;
 	bool read_only = params->flags & ABUSE_PARAMS_READ_ONLY;
 	kuid_t seal_uid;
 	int err;
 
-	err = check_user_timeout(dev, params);
+	err = abuse_check_user_timeout(dev, params);
 	if (!err)
 		err = abuse_params_complete(params, dev->nr_slots, &this_kernel);
 	if (!err)
-		err = check_seal(params, &seal_uid);
+		err = abuse_check_seal(params, &seal_uid);
 	if (!err)
-		err = check_identity(dev, params);
+		err = abuse_check_identity(dev, params);
 	if (!err)
 		err = abuse_claim_disk(dev->disk, dev);
 	if (err)
@@ -193,20 +194,21 @@ static int set_up(struct abuse_server *srv, struct abuse_params *params)
 	err = abuse_disk_drop_partitions(dev);
 	if (err)
 		goto out_unclaim;
-	err = seal(dev, params->flags & ABUSE_PARAMS_SEALED, seal_uid);
+	err = abuse_seal_device(dev, params->flags & ABUSE_PARAMS_SEALED, seal_uid);
 	if (err)
 		goto out_unclaim;
 	abuse_descriptors_evict(dev);
 	err = abuse_disk_set_limits(dev, params);
 	if (err) {
-		seal(dev, false, GLOBAL_ROOT_UID);
+		abuse_seal_device(dev, false, GLOBAL_ROOT_UID);
 		goto out_unclaim;
 	}
 	abuse_disk_new_medium(dev);
+	dev->pins_module = true;
 	__module_get(THIS_MODULE);
 	abuse_disk_suppress_scan(dev->disk, true);
-	set_read_only(dev, read_only);
-	come_up(srv, params);
+	abuse_set_read_only(dev, read_only);
+	abuse_device_come_up(srv, params);
 	set_capacity_and_notify(dev->disk, params->capacity >> SECTOR_SHIFT);
 out_unclaim:
 	abuse_unclaim_disk(dev->disk, dev);
@@ -220,7 +222,7 @@ out_unclaim:
 /* ---- live changes -------------------------------------------------------------- */
 
 /* Mounted or not, with requests queued or not: nothing here may wait for them. */
-static int change(struct abuse_device *dev, const struct abuse_params *next)
+static int abuse_change_set_up(struct abuse_device *dev, const struct abuse_params *next)
 {
 	bool read_only = next->flags & ABUSE_PARAMS_READ_ONLY;
 	sector_t end = next->capacity >> SECTOR_SHIFT;
@@ -230,9 +232,9 @@ static int change(struct abuse_device *dev, const struct abuse_params *next)
 		if (read_only && abuse_disk_has_holder(dev->disk))
 			return -EBUSY;
 		/* Who claims it just now has not written yet. */
-		set_read_only(dev, read_only);
+		abuse_set_read_only(dev, read_only);
 		if (read_only && abuse_disk_has_holder(dev->disk)) {
-			set_read_only(dev, false);
+			abuse_set_read_only(dev, false);
 			return -EBUSY;
 		}
 	}
@@ -250,14 +252,14 @@ static int change(struct abuse_device *dev, const struct abuse_params *next)
 	return 0;
 }
 
-static int change_live(struct abuse_device *dev, struct abuse_params *next)
+static int abuse_change_live(struct abuse_device *dev, struct abuse_params *next)
 {
 	int err;
 
-	err = check_user_timeout(dev, next);
+	err = abuse_check_user_timeout(dev, next);
 	if (!err)
 		err = abuse_params_merge(&dev->params, next, dev->nr_slots);
-	return err ? err : change(dev, next);
+	return err ? err : abuse_change_set_up(dev, next);
 }
 
 /* SET_STATUS with RECONNECT. -ENXIO: the device is empty, set it up. */
@@ -270,11 +272,11 @@ int abuse_device_reconnect(struct abuse_server *srv,
 
 	err = abuse_pace();
 	if (!err)
-		err = control_lock(srv);
+		err = abuse_control_lock(srv);
 	if (err)
 		return err;
 	next = dev->params;
-	if (dev->state == ABUSE_S_EMPTY) {
+	if (dev->state != ABUSE_S_UP) {
 		err = -ENXIO;
 	} else if (params->capacity != next.capacity ||
 		   params->logical_block_size != next.logical_block_size ||
@@ -284,13 +286,13 @@ int abuse_device_reconnect(struct abuse_server *srv,
 		next.queue_limit = params->queue_limit;
 		next.flags &= ~ABUSE_PARAMS_READ_ONLY;
 		next.flags |= params->flags;
-		err = change(dev, &next);
+		err = abuse_change_set_up(dev, &next);
 	}
 	mutex_unlock(&dev->control);
 	return err;
 }
 
-static int set_up_or_change(struct abuse_server *srv,
+static int abuse_set_up_or_change(struct abuse_server *srv,
 			    struct abuse_params *params, bool live)
 {
 	struct abuse_device *dev = srv->dev;
@@ -298,18 +300,18 @@ static int set_up_or_change(struct abuse_server *srv,
 	if (dev->state == ABUSE_S_UP) {
 		if (abuse_server_is_over(srv))
 			return -ENXIO;
-		return live ? change_live(dev, params) : -EBUSY;
+		return live ? abuse_change_live(dev, params) : -EBUSY;
 	}
 	if (abuse_any_redirected(dev))
 		return -EBUSY;
-	return finish_reset(dev) ?: set_up(srv, params);
+	return abuse_finish_reset(dev) ?: abuse_set_up_device(srv, params);
 }
 
 /*
  * Also the index, for who brings a name; nobody waits with it for a RESET that waits
  * for a file.
  */
-static int index_and_control_lock(struct abuse_server *srv)
+static int abuse_index_and_control_lock(struct abuse_server *srv)
 {
 	struct mutex *control = &srv->dev->control;
 	int err;
@@ -340,14 +342,14 @@ static int index_and_control_lock(struct abuse_server *srv)
 int abuse_device_set_up(struct abuse_server *srv, struct abuse_params *params,
 			bool live)
 {
-	bool named = has_identity(params);
+	bool named = abuse_has_identity(params);
 	int err = abuse_pace();
 
 	if (!err)
-		err = named ? index_and_control_lock(srv) : control_lock(srv);
+		err = named ? abuse_index_and_control_lock(srv) : abuse_control_lock(srv);
 	if (err)
 		return err;
-	err = set_up_or_change(srv, params, live);
+	err = abuse_set_up_or_change(srv, params, live);
 	mutex_unlock(&srv->dev->control);
 	if (named)
 		mutex_unlock(&abuse_index_lock);
@@ -359,7 +361,7 @@ int abuse_device_set_up(struct abuse_server *srv, struct abuse_params *params,
 /* PUT_BIO with DEVICE_FAILURE: the device stays up. */
 int abuse_device_fail(struct abuse_server *srv)
 {
-	int err = control_lock(srv);
+	int err = abuse_control_lock(srv);
 
 	if (err)
 		return err;
@@ -376,15 +378,15 @@ int abuse_device_reset(struct abuse_server *srv)
 
 	err = abuse_pace();
 	if (!err)
-		err = control_lock(srv);
+		err = abuse_control_lock(srv);
 	if (err)
 		return err;
 	spin_lock(&dev->lock);
-	dev->is_emptying |= dev->state == ABUSE_S_UP;
+	if (dev->state == ABUSE_S_UP)
+		WRITE_ONCE(dev->state, ABUSE_S_EMPTYING);
 	WRITE_ONCE(dev->admitted, false);
-	WRITE_ONCE(dev->state, ABUSE_S_EMPTY);
 	spin_unlock(&dev->lock);
-	err = finish_reset(dev);
+	err = abuse_finish_reset(dev);
 	mutex_unlock(&dev->control);
 	return err;
 }

@@ -12,7 +12,7 @@
 
 #include "abuse.h"
 
-static struct abuse_stats total(const struct abuse_device *dev)
+static struct abuse_stats abuse_stats_total(const struct abuse_device *dev)
 {
 	struct abuse_stats sum = { };
 	int cpu;
@@ -31,7 +31,7 @@ static struct abuse_stats total(const struct abuse_device *dev)
 
 struct abuse_stats abuse_stats_since_set_up(const struct abuse_device *dev)
 {
-	struct abuse_stats sum = total(dev);
+	struct abuse_stats sum = abuse_stats_total(dev);
 
 	sum.served -= dev->past.served;
 	sum.errors -= dev->past.errors;
@@ -45,7 +45,7 @@ struct abuse_stats abuse_stats_since_set_up(const struct abuse_device *dev)
 void abuse_stats_set_up(struct abuse_device *dev)
 {
 	lockdep_assert_held(&dev->lock);
-	dev->past = total(dev);
+	dev->past = abuse_stats_total(dev);
 }
 
 /* Within the queue limit, held or not. A hint, without a lock. */
@@ -70,10 +70,11 @@ static ssize_t name##_show(struct device *node,				\
 }									\
 static DEVICE_ATTR_RO(name)
 
-static const char *state_name(const struct abuse_device *dev)
+static const char *abuse_state_name(const struct abuse_device *dev)
 {
 	switch (READ_ONCE(dev->state)) {
 	case ABUSE_S_EMPTY:
+	case ABUSE_S_EMPTYING:
 		return "empty";
 	case ABUSE_S_UP:
 		return "up";
@@ -82,7 +83,7 @@ static const char *state_name(const struct abuse_device *dev)
 	}
 }
 
-static bool is_up(const struct abuse_device *dev)
+static bool abuse_is_device_up(const struct abuse_device *dev)
 {
 	return READ_ONCE(dev->state) == ABUSE_S_UP;
 }
@@ -95,7 +96,7 @@ struct snapshot {
 };
 
 /* A hint, without the lock: anyone may ask as often as he likes. */
-static struct snapshot look(struct abuse_device *dev)
+static struct snapshot abuse_stats_look(struct abuse_device *dev)
 {
 	u64 now = abuse_tick_ns(), oldest = now;
 	struct snapshot t = { };
@@ -121,21 +122,21 @@ static struct snapshot look(struct abuse_device *dev)
 	return t;
 }
 
-ABUSE_ATTRIBUTE(state, "%s", state_name(dev));
+ABUSE_ATTRIBUTE(state, "%s", abuse_state_name(dev));
 ABUSE_ATTRIBUTE(owner, "%u", from_kuid_munged(current_user_ns(), dev->owner));
-ABUSE_ATTRIBUTE(trusted, "%d", is_up(dev) && READ_ONCE(dev->sealed));
-ABUSE_ATTRIBUTE(ready, "%d", is_up(dev) && READ_ONCE(dev->ready));
-ABUSE_ATTRIBUTE(read_only, "%d", is_up(dev) &&
+ABUSE_ATTRIBUTE(trusted, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->sealed));
+ABUSE_ATTRIBUTE(ready, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->ready));
+ABUSE_ATTRIBUTE(read_only, "%d", abuse_is_device_up(dev) &&
 		!!(READ_ONCE(dev->params.flags) & ABUSE_PARAMS_READ_ONLY));
 ABUSE_ATTRIBUTE(name, "%s", dev->params.name);
 ABUSE_ATTRIBUTE(uuid, "%pU", dev->params.uuid);
-ABUSE_ATTRIBUTE(queue_limit, "%u", is_up(dev) ? READ_ONCE(dev->queue_limit) : 0);
+ABUSE_ATTRIBUTE(queue_limit, "%u", abuse_is_device_up(dev) ? READ_ONCE(dev->queue_limit) : 0);
 ABUSE_ATTRIBUTE(hw_queues, "%u", dev->hw_queues);
 ABUSE_ATTRIBUTE(depth, "%u", dev->depth);
-ABUSE_ATTRIBUTE(queued, "%u", look(dev).queued);
-ABUSE_ATTRIBUTE(held, "%u", look(dev).held);
-ABUSE_ATTRIBUTE(redirected, "%u", look(dev).redirected);
-ABUSE_ATTRIBUTE(oldest_ms, "%llu", look(dev).oldest_ms);
+ABUSE_ATTRIBUTE(queued, "%u", abuse_stats_look(dev).queued);
+ABUSE_ATTRIBUTE(held, "%u", abuse_stats_look(dev).held);
+ABUSE_ATTRIBUTE(redirected, "%u", abuse_stats_look(dev).redirected);
+ABUSE_ATTRIBUTE(oldest_ms, "%llu", abuse_stats_look(dev).oldest_ms);
 ABUSE_ATTRIBUTE(served, "%llu", abuse_stats_since_set_up(dev).served);
 ABUSE_ATTRIBUTE(errors, "%llu", abuse_stats_since_set_up(dev).errors);
 ABUSE_ATTRIBUTE(returned, "%llu", abuse_stats_since_set_up(dev).returned);

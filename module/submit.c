@@ -7,7 +7,7 @@
 #include "trace.h"
 
 /* Kernels split these by the chunk or not: who asked falls back to writes. */
-static bool crosses_chunk(const struct abuse_device *dev, struct request *rq)
+static bool abuse_crosses_chunk(const struct abuse_device *dev, struct request *rq)
 {
 	sector_t chunk = dev->params.chunk >> SECTOR_SHIFT;
 
@@ -15,7 +15,7 @@ static bool crosses_chunk(const struct abuse_device *dev, struct request *rq)
 			chunk;
 }
 
-static bool write_is_wanted(const struct abuse_device *dev,
+static bool abuse_is_write_wanted(const struct abuse_device *dev,
 			    const struct request *rq)
 {
 	return (!(rq->cmd_flags & REQ_FUA) || (dev->features & ABUSE_F_FUA)) &&
@@ -23,7 +23,7 @@ static bool write_is_wanted(const struct abuse_device *dev,
 		(dev->features & ABUSE_F_ATOMIC));
 }
 
-static __always_inline bool op_is_wanted(const struct abuse_device *dev,
+static __always_inline bool abuse_is_op_wanted(const struct abuse_device *dev,
 					 struct request *rq)
 {
 	switch (req_op(rq)) {
@@ -31,22 +31,22 @@ static __always_inline bool op_is_wanted(const struct abuse_device *dev,
 		return true;
 	case REQ_OP_WRITE:
 		return !(rq->cmd_flags & (REQ_FUA | REQ_ATOMIC)) ||
-		       write_is_wanted(dev, rq);
+		       abuse_is_write_wanted(dev, rq);
 	case REQ_OP_FLUSH:
 		return dev->features & ABUSE_F_WRITE_CACHE;
 	case REQ_OP_DISCARD:
 		return (dev->features & ABUSE_F_DISCARD) &&
-		       !crosses_chunk(dev, rq);
+		       !abuse_crosses_chunk(dev, rq);
 	case REQ_OP_WRITE_ZEROES:
 		return (dev->features & ABUSE_F_WRITE_ZEROES) &&
-		       !crosses_chunk(dev, rq);
+		       !abuse_crosses_chunk(dev, rq);
 	default:
 		return false;
 	}
 }
 
 /* Who opened the empty disk may still think in smaller blocks. */
-static bool is_aligned(const struct request *rq)
+static bool abuse_is_request_aligned(const struct request *rq)
 {
 	u32 mask = (queue_logical_block_size(rq->q) >> SECTOR_SHIFT) - 1;
 
@@ -54,17 +54,18 @@ static bool is_aligned(const struct request *rq)
 }
 
 /* The upper layers refuse most of these; some kernels only warn. */
-static __always_inline blk_status_t admit(const struct abuse_device *dev, struct request *rq)
+static __always_inline blk_status_t abuse_admit_request(const struct abuse_device *dev,
+		struct request *rq)
 {
 	if (smp_load_acquire(&dev->state) != ABUSE_S_UP ||
 	    READ_ONCE(dev->patience) != ABUSE_WAITS)
 		return BLK_STS_IOERR;
-	if (!op_is_wanted(dev, rq))
+	if (!abuse_is_op_wanted(dev, rq))
 		return BLK_STS_NOTSUPP;
 	/* Not get_disk_ro(): blockdev --setro leaves a mounted file system alone. */
 	if (op_is_write(req_op(rq)) && READ_ONCE(dev->read_only))
 		return BLK_STS_IOERR;
-	if (req_op(rq) != REQ_OP_FLUSH && !is_aligned(rq))
+	if (req_op(rq) != REQ_OP_FLUSH && !abuse_is_request_aligned(rq))
 		return BLK_STS_IOERR;
 	if (abuse_rq_ends_beyond(rq, get_capacity(dev->disk)))
 		return BLK_STS_IOERR;
@@ -76,7 +77,7 @@ static __always_inline blk_status_t admit(const struct abuse_device *dev, struct
  * was made for, which is not with us meanwhile, so that a tag stands for one
  * request at any time.
  */
-static __always_inline void enqueue(struct abuse_device *dev,
+static __always_inline void abuse_enqueue_request(struct abuse_device *dev,
 				    struct abuse_queue *queue,
 				    struct request *rq)
 {
@@ -95,7 +96,7 @@ static __always_inline void enqueue(struct abuse_device *dev,
 }
 
 /* Before anything of a user's device is queued. */
-static void note_arrival(struct abuse_device *dev)
+static void abuse_note_arrival(struct abuse_device *dev)
 {
 	u64 tick = get_jiffies_64();
 
@@ -103,15 +104,15 @@ static void note_arrival(struct abuse_device *dev)
 		abuse_note_tick(dev);
 }
 
-static __always_inline blk_status_t take(struct abuse_device *dev,
+static __always_inline blk_status_t abuse_take_request(struct abuse_device *dev,
 					 struct abuse_queue *queue,
 					 struct request *rq)
 {
-	blk_status_t status = admit(dev, rq);
+	blk_status_t status = abuse_admit_request(dev, rq);
 
 	if (likely(status == BLK_STS_OK)) {
 		blk_mq_start_request(rq);
-		enqueue(dev, queue, rq);
+		abuse_enqueue_request(dev, queue, rq);
 	}
 	return status;
 }
@@ -123,7 +124,7 @@ static void abuse_submit_promote(struct abuse_device *dev)
 		abuse_limit_promote(dev);
 }
 
-static struct abuse_queue *queue_of(struct abuse_device *dev,
+static struct abuse_queue *abuse_queue_of_request(struct abuse_device *dev,
 				    const struct blk_mq_hw_ctx *hctx)
 {
 	return &dev->queues[hctx->queue_num];
@@ -133,13 +134,13 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 				   const struct blk_mq_queue_data *bd)
 {
 	struct abuse_device *dev = hctx->queue->queuedata;
-	struct abuse_queue *queue = queue_of(dev, hctx);
+	struct abuse_queue *queue = abuse_queue_of_request(dev, hctx);
 	struct request *rq = bd->rq;
 	blk_status_t status;
 
-	note_arrival(dev);
+	abuse_note_arrival(dev);
 	spin_lock(&queue->lock);
-	status = take(dev, queue, rq);
+	status = abuse_take_request(dev, queue, rq);
 	spin_unlock(&queue->lock);
 	abuse_submit_promote(dev);
 
@@ -153,18 +154,18 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 }
 
 /* Of a plug, what is one queue's; what is not admitted goes to refused. */
-static void queue_run(struct abuse_device *dev, struct rq_list *list,
+static void abuse_queue_run(struct abuse_device *dev, struct rq_list *list,
 		      struct rq_list *refused)
 {
 	struct blk_mq_hw_ctx *hctx = rq_list_peek(list)->mq_hctx;
-	struct abuse_queue *queue = queue_of(dev, hctx);
+	struct abuse_queue *queue = abuse_queue_of_request(dev, hctx);
 	struct request *rq;
 
-	note_arrival(dev);
+	abuse_note_arrival(dev);
 	spin_lock(&queue->lock);
 	while ((rq = rq_list_peek(list)) && rq->mq_hctx == hctx) {
 		rq_list_pop(list);
-		if (take(dev, queue, rq) != BLK_STS_OK)
+		if (abuse_take_request(dev, queue, rq) != BLK_STS_OK)
 			rq_list_add_tail(refused, rq);
 	}
 	spin_unlock(&queue->lock);
@@ -180,7 +181,7 @@ static ABUSE_QUEUE_RQS_FN(abuse_queue_rqs, list)
 	struct rq_list refused = { };
 
 	while (rq_list_peek(list))
-		queue_run(dev, list, &refused);
+		abuse_queue_run(dev, list, &refused);
 	*list = refused;
 }
 
@@ -188,7 +189,7 @@ static void abuse_commit_rqs(struct blk_mq_hw_ctx *hctx)
 {
 	struct abuse_device *dev = hctx->queue->queuedata;
 
-	abuse_wake_one(dev, queue_of(dev, hctx));
+	abuse_wake_one(dev, abuse_queue_of_request(dev, hctx));
 	abuse_watch(dev);
 }
 
