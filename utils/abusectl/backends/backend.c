@@ -11,7 +11,7 @@
 
 const struct backend *const backends[] = {
 	&backend_zero, &backend_null, &backend_mem, &backend_file, &backend_cow,
-	&backend_nbd, NULL,
+	&backend_nbd, &backend_record, NULL,
 };
 
 const struct backend *backend_find(const char *spec, const char **args)
@@ -41,6 +41,8 @@ void backends_help(void)
 	}
 }
 
+static void complete_backend(const char *word, const char *spec);
+
 /* The argument of @backend, at @args in @word. */
 static void complete_argument(const struct backend *backend, const char *word,
 			      const char *args)
@@ -50,6 +52,10 @@ static void complete_argument(const struct backend *backend, const char *word,
 	char spelling[64];
 	size_t len;
 
+	if (backend->compose && colon) {
+		complete_backend(word, colon + 1);
+		return;
+	}
 	if (backend->has_two_paths && colon)
 		args = colon + 1;
 	for (form = backend->forms; form && *form; form++) {
@@ -65,13 +71,14 @@ static void complete_argument(const struct backend *backend, const char *word,
 		complete_files(word, (size_t)(args - word));
 }
 
-void backends_complete(const char *word)
+/* A backend, named from @spec on in @word */
+static void complete_backend(const char *word, const char *spec)
 {
 	const struct backend *const *backend, *found;
 	const char *args = NULL;
 	char spelling[32];
 
-	found = strchr(word, ':') ? backend_find(word, &args) : NULL;
+	found = strchr(spec, ':') ? backend_find(spec, &args) : NULL;
 	if (found) {
 		complete_argument(found, word, args);
 		return;
@@ -79,6 +86,11 @@ void backends_complete(const char *word)
 	for (backend = backends; *backend; backend++) {
 		snprintf(spelling, sizeof(spelling), "%s%s", (*backend)->name,
 			 (*backend)->args ? ":" : "");
-		complete_word(word, spelling, (*backend)->summary);
+		complete_behind(word, (size_t)(spec - word), spelling, (*backend)->summary);
 	}
+}
+
+void backends_complete(const char *word)
+{
+	complete_backend(word, word);
 }

@@ -47,6 +47,12 @@ struct backend {
 	 */
 	const char *const *forms;
 	bool has_two_paths;		/* "NAME:PATH:PATH" */
+	/*
+	 * Of a backend in front of another one, which its argument @args names: what both are
+	 * together, with that one as @inner; NULL after reporting.
+	 */
+	const struct backend *(*compose)(const char *args);
+	const struct backend *inner;
 	uint64_t features;		/* ABUSE_F_* it can do at best */
 	uint32_t server_flags;		/* ABUSE_SERVER_* */
 	unsigned int batch;		/* default; 0: that of all */
@@ -86,7 +92,7 @@ struct backend {
 };
 
 extern const struct backend backend_zero, backend_null, backend_mem, backend_file,
-	backend_cow, backend_nbd;
+	backend_cow, backend_nbd, backend_record;
 
 /* backend.c: the table, which ends with NULL; the first is the default. */
 extern const struct backend *const backends[];

@@ -74,12 +74,30 @@ void label_of_path(const char *name, const char *path, char label[ABUSE_STORE_LE
 	make(name, full, label);
 }
 
+/* Of "LOG:BACKEND": who serves the same store without that log is another one. */
+static void label_of_both(const struct backend *backend, const char *args, unsigned int number,
+			  uid_t uid, char label[ABUSE_STORE_LEN])
+{
+	size_t len = strcspn(args, ":");
+	char path[PATH_MAX], full[PATH_MAX], inner[ABUSE_STORE_LEN];
+	char both[PATH_MAX + ABUSE_STORE_LEN];
+	const char *inner_args = strchr(args + len + 1, ':');
+
+	snprintf(path, sizeof(path), "%.*s", (int)len, args);
+	resolve(path, full);
+	label_of(backend->inner, inner_args ? inner_args + 1 : NULL, number, uid, inner);
+	snprintf(both, sizeof(both), "%s:%s", full, inner);
+	make(backend->name, both, label);
+}
+
 void label_of(const struct backend *backend, const char *args, unsigned int number,
 	      uid_t uid, char label[ABUSE_STORE_LEN])
 {
 	char object[48], uri[URI_TEXT];
 
-	if (backend == &backend_mem) {
+	if (backend->inner) {
+		label_of_both(backend, args, number, uid, label);
+	} else if (backend == &backend_mem) {
 		snprintf(object, sizeof(object), "/dev/shm/abuse-%u-%u", uid, number);
 		make(backend->name, object, label);
 	} else if (!args) {

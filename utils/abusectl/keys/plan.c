@@ -100,6 +100,10 @@ int plan_take_backend(struct plan *plan, const char *subject, const char *spec)
 	if (plan->backend_args && !backend->args)
 		return invalid(subject, "%s: %s takes no argument", spec,
 			       backend->name);
+	if (backend->compose)
+		backend = backend->compose(plan->backend_args);
+	if (!backend)
+		return EXIT_USAGE;
 	serving->backend = backend;
 	serving->spec = spec;
 	plan->has_backend = true;
