@@ -97,6 +97,7 @@ install: utils				## install all, the module's source too (DESTDIR, PREFIX, LIBD
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man3" man/*.3
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man4" man/*.4
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man5" man/*.5
+	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man7" man/*.7
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man8" man/*.8
 	$(INSTALL) -D -m 644 completions/abusectl.bash "$(DESTDIR)$(BASHDIR)/abusectl"
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(ZSHDIR)" completions/_abusectl
