@@ -10,8 +10,9 @@
  *	sealed		CAP_SYS_ADMIN		CAP_SYS_ADMIN, the uid of the seal
  *
  * Until an administrator admits it, root does not open a user's disk: programs
- * of root find disks by what they hold (UUIDs, labels, signatures of RAID), which its
- * server can forge, and wait for that server. RESET and REMOVE end the admission.
+ * of root search disks by content (UUIDs, labels, RAID signatures). The server of the
+ * disk can forge that content, and can let these programs wait. RESET and REMOVE end
+ * the admission.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -26,9 +27,9 @@ bool abuse_access_is_admitted(const struct abuse_device *dev)
 }
 
 /*
- * May the caller open the disk? The system trusts what a sealed disk holds. -EACCES,
- * or -ENXIO for CAP_SYS_ADMIN: with any other error than that of a disk
- * that is not there udev drops the event, and with it the rules for the node.
+ * May the caller open the disk? The system trusts the content of a sealed disk, so
+ * only CAP_SYS_ADMIN opens it. -EACCES, or for CAP_SYS_ADMIN -ENXIO, the error of a
+ * missing disk: after any other error udev drops the event, and the node gets no rules.
  */
 int abuse_access_disk(const struct abuse_device *dev, bool admin)
 {
@@ -41,7 +42,7 @@ int abuse_access_disk(const struct abuse_device *dev, bool admin)
 	return dev->sealed || abuse_device_is_users(dev) ? -EACCES : 0;
 }
 
-/* An administrator wanted to mount it or the like, and mount(8) points to this log. */
+/* CAP_SYS_ADMIN tried to claim the disk; mount(8) refers the administrator to this log. */
 void abuse_access_explain(const struct abuse_device *dev)
 {
 	pr_notice_ratelimited("abuse%u belongs to uid %u: root opens it after \"abusectl admit %u\"\n",
@@ -50,7 +51,7 @@ void abuse_access_explain(const struct abuse_device *dev)
 			      dev->number);
 }
 
-/* -EPERM, -ENXIO: it is not up, -EINVAL: root's own cannot be shut to root. */
+/* -EPERM; -ENXIO: the device is not up; -EINVAL: root cannot be refused root's own disk. */
 int abuse_access_admit(struct abuse_device *dev, bool admit)
 {
 	int err = 0;
@@ -69,9 +70,9 @@ int abuse_access_admit(struct abuse_device *dev, bool admit)
 }
 
 /*
- * May this descriptor be opened? -EPERM: it is sealed. -EACCES: an old node may
- * stand for another user's device by now. A later sealing may still shut
- * the descriptor out: abuse_server_check().
+ * May this descriptor be opened? -EPERM: it is sealed. -EACCES: it is another
+ * user's (a node can outlive its device, and lead to a newer one of that number).
+ * abuse_server_check() covers a sealing after the open.
  */
 int abuse_access_node(const struct abuse_server *srv)
 {
@@ -90,7 +91,7 @@ int abuse_server_check(const struct abuse_server *srv)
 {
 	const struct abuse_device *dev = srv->dev;
 
-	/* The state first: whoever sees a set-up sees its seal. */
+	/* Read the state first: a reader that sees a set-up also sees its seal. */
 	if (smp_load_acquire(&dev->state) == ABUSE_S_DYING)
 		return -ENODEV;
 	if (READ_ONCE(dev->sealed) && !srv->admin &&

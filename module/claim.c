@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A claim: one call has one request to itself for as long as it copies. It
- * neither faults nor sleeps meanwhile; to fault pages in it gives the request
- * back, and takes it again by its id, if it is still there. complete.c and
+ * A claim: while a call copies the payload of a request, no other actor may end or
+ * take the request. The call neither faults nor sleeps meanwhile. To fault pages in, it
+ * drops the claim, and claims the request again by its id, if the id is still valid. complete.c and
  * legacy.c enter here.
  */
 #include "abuse.h"
@@ -21,7 +21,7 @@ struct abuse_slot *abuse_claim_find(const struct abuse_claim *claim)
 	return abuse_slot_find(claim->srv->dev, claim->id, &word);
 }
 
-/* Under its queue's lock: is it there to be claimed? Errors of abuse_claim(). */
+/* Under the lock of its queue: can this pending request be claimed? Errors of abuse_claim(). */
 int abuse_check_pending(const struct abuse_claim *claim,
 			const struct abuse_slot *slot)
 {
@@ -66,9 +66,9 @@ static int abuse_claim_pending_slot(struct abuse_claim *claim)
 }
 
 /*
- * Takes the request that claim->id names. -ESTALE (held), -ENOMSG (pending): it
- * is not there or not the caller's to answer; -EBUSY: pending was asked for
- * and somebody holds it.
+ * Claims the request that claim->id names. -ESTALE (of held ones), -ENOMSG (of pending
+ * ones): the id is not valid any more, or the caller may not complete the request;
+ * -EBUSY: the caller wants a pending request, and a descriptor holds this one.
  */
 int abuse_claim(struct abuse_claim *claim)
 {
@@ -76,7 +76,7 @@ int abuse_claim(struct abuse_claim *claim)
 	return claim->held ? abuse_claim_held_slot(claim) : abuse_claim_pending_slot(claim);
 }
 
-/* Its claimer came to end it or to give it back: nobody wants it any more. */
+/* RESET, REMOVE or a time-out doomed this request while it was claimed; its claimer ends it. */
 void abuse_end_doomed(struct abuse_device *dev, struct abuse_slot *slot)
 {
 	struct abuse_tally tally = { .failed = 1, .counted = slot->counted };
@@ -89,7 +89,7 @@ void abuse_end_doomed(struct abuse_device *dev, struct abuse_slot *slot)
 		wake_up(&dev->doomed_wait);
 }
 
-/* Gives the request back, unanswered. False: it was doomed, and is ended. */
+/* Drops the claim without a result. False: the request was doomed, and is now ended. */
 bool abuse_unclaim(struct abuse_claim *claim)
 {
 	struct abuse_device *dev = claim->srv->dev;

@@ -13,7 +13,7 @@
 
 #include "abuse.h"
 
-/* Pages taken away again as fast as they are faulted in: give up some day. */
+/* Another thread may unmap pages as fast as they are faulted in: give up after so many tries. */
 #define ABUSE_MAX_STALLS	1000
 
 /* A 32-bit compiler sign-extends addresses into 64-bit fields. */
@@ -24,7 +24,7 @@ void __user *abuse_user_ptr(u64 address)
 	return u64_to_user_ptr(address);
 }
 
-/* Of the iovecs, which the caller keeps; -EFAULT if one is not user memory. */
+/* The iovecs stay the caller's; -EFAULT if one is not user memory. */
 int abuse_copy_init(struct abuse_copy *copy, bool to_server,
 		    const struct iovec *iov, unsigned int nr_iov)
 {
@@ -45,11 +45,10 @@ int abuse_copy_init(struct abuse_copy *copy, bool to_server,
 }
 
 /*
- * As copy_page_to_iter() and its like do it: with the hooks of KASAN, KCSAN and KMSAN,
- * but without the check that an object of a slab may be copied. The pages are a file
- * system's as often as a user's (the journal of ext4 is written from slabs of its own,
- * which that check would not let pass), and access_ok() was asked above. Returns how
- * many bytes are missing.
+ * Copies like copy_page_to_iter(): with the hooks of KASAN, KCSAN and KMSAN, but without
+ * the check of hardened usercopy. That check refuses pages of a slab, and file systems
+ * write from slabs (ext4 its journal). abuse_copy_init() called access_ok(). Returns the
+ * number of bytes that were not copied.
  */
 static __always_inline size_t abuse_copy_out(void __user *user, const void *at,
 					     size_t len)
@@ -69,7 +68,7 @@ static __always_inline size_t abuse_copy_in(void *at, const void __user *user,
 	return missed;
 }
 
-/* Between one place in kernel memory and the server's piece; returns how many bytes. */
+/* Copies between kernel memory and the present iovec of the server; returns the number of bytes. */
 static size_t abuse_copy_piece(struct abuse_copy *copy, void *at, size_t len)
 {
 	void __user *user = copy->piece.iov_base;
@@ -85,7 +84,7 @@ static size_t abuse_copy_piece(struct abuse_copy *copy, void *at, size_t len)
 	return len;
 }
 
-/* A segment, in one page, from the byte at skip; true: all of it was copied. */
+/* Copies a segment, which lies in one page, from byte skip on; true: all of it was copied. */
 static bool abuse_copy_segment(struct abuse_copy *copy, const struct bio_vec *bv,
 			 size_t skip)
 {
@@ -93,7 +92,7 @@ static bool abuse_copy_segment(struct abuse_copy *copy, const struct bio_vec *bv
 
 	for (;;) {
 		skip += abuse_copy_piece(copy, at + skip, bv->bv_len - skip);
-		/* Short, and not at the end of a piece: it would fault. */
+		/* The copy stopped inside an iovec, so its next page must be faulted in. */
 		if (skip == bv->bv_len || copy->piece.iov_len ||
 		    copy->next == copy->end)
 			break;
@@ -122,7 +121,7 @@ static void abuse_copy_segments(struct abuse_copy *copy, struct request *rq)
 	}
 }
 
-/* Goes on where it stopped, without faulting; true when all is copied. */
+/* Continues the copy without page faults; true when all is copied. */
 bool abuse_copy_some(struct abuse_copy *copy, struct request *rq)
 {
 	pagefault_disable();
@@ -131,7 +130,7 @@ bool abuse_copy_some(struct abuse_copy *copy, struct request *rq)
 	return copy->done == copy->len;
 }
 
-/* What was missed of a piece, all of which one mapping shows. */
+/* Copies a piece that one mapping covers; returns the number of bytes that were not copied. */
 static __always_inline size_t abuse_copy_mapped_page(const struct bio_vec *bv,
 					  void __user *user, bool to_server)
 {
@@ -162,9 +161,9 @@ static size_t abuse_copy_pieces(struct request *rq, void __user *user, bool to_s
 }
 
 /*
- * An optimisation of abuse_copy_some() for nearly every request: all of it from or to
- * one piece of the server's memory, which is there. False: some was not there, and none
- * counts; then abuse_copy_some() begins anew, and no result depends on which of both ran.
+ * A fast path of abuse_copy_some() for most requests: all data is in one piece of the
+ * server's memory, and all of its pages are present. False: a page was missing; then
+ * abuse_copy_some() copies everything again, with the same result.
  */
 bool abuse_copy_whole(struct request *rq, void __user *user, bool to_server)
 {
@@ -182,7 +181,7 @@ bool abuse_copy_whole(struct request *rq, void __user *user, bool to_server)
 	return !missed;
 }
 
-/* May sleep for ever, killably (-EINTR): the caller holds no claim, no lock. */
+/* May sleep without limit, but killably (-EINTR). The caller holds neither a claim nor a lock. */
 int abuse_copy_fault_in(struct abuse_copy *copy)
 {
 	struct iovec rest = copy->piece;

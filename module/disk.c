@@ -15,7 +15,7 @@
 /* Share of the dirty page cache that a user's device may fill, in per cent. */
 #define ABUSE_USER_DIRTY	1
 
-/* Our own scan does not count as an opener, or REMOVE could not stop it. */
+/* The partition scan of the driver does not count as an opener: REMOVE must be able to stop it. */
 static int abuse_add_opener(struct abuse_device *dev, const struct gendisk *disk)
 {
 	bool admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
@@ -35,8 +35,8 @@ static int abuse_add_opener(struct abuse_device *dev, const struct gendisk *disk
 }
 
 /*
- * The disk may outlive its device by a moment: only the index knows. The name has the
- * number; the minor may be the kernel's choice.
+ * The disk may outlive its device for a moment, so ask the index for the device. Take the
+ * number from the name: the kernel may have chosen the minor.
  */
 static ABUSE_BLK_OPEN(abuse_open, disk, mode)
 {
@@ -111,7 +111,7 @@ static void abuse_fill_queue_limits(struct queue_limits *lim,
 		lim->features |= BLK_FEAT_ROTATIONAL;
 }
 
-/* Of an empty disk: the queue has nothing that a freeze could wait for. */
+/* For an empty disk only: setting limits freezes the queue, which must not wait for requests. */
 int abuse_disk_set_limits(struct abuse_device *dev,
 			  const struct abuse_params *params)
 {
@@ -133,7 +133,7 @@ static void abuse_set_leftovers(struct abuse_device *dev, bool has)
 		cancel_work_sync(&dev->leftovers_work);
 }
 
-/* After a close of what RESET left behind; whoever ends that state cancels this. */
+/* RESET could not drop open partitions; they are closed now. Set-up and REMOVE cancel this. */
 static void abuse_leftovers_work(struct work_struct *work)
 {
 	struct abuse_device *dev = container_of(work, struct abuse_device,
@@ -143,15 +143,15 @@ static void abuse_leftovers_work(struct work_struct *work)
 }
 
 /*
- * Of an empty disk. -EBUSY: one is open, so they stay, though without any content,
- * until it is closed.
+ * For an empty disk. -EBUSY: a partition is open, so all partitions stay until it is
+ * closed; their I/O fails.
  */
 int abuse_disk_drop_partitions(struct abuse_device *dev)
 {
 	int err;
 
 	lockdep_assert_held(&dev->control);
-	/* First, so that a close at this moment is not missed. */
+	/* Set this first: the last close may come before the next line. */
 	abuse_set_leftovers(dev, true);
 	err = abuse_disk_changed(dev->disk, true);
 	if (err != -EBUSY)
@@ -160,16 +160,16 @@ int abuse_disk_drop_partitions(struct abuse_device *dev)
 }
 
 /*
- * The next configuration is another medium: nothing of the former one is read or written any
- * more, and diskseq moves. Of an empty disk under the claim: its I/O fails at once, so this
- * waits for no server. fsync() reports EIO on descriptors through which the former medium lost
- * a write, and not on those that open the new one.
+ * The next configuration is a new medium: drop the page cache of the former one, and move
+ * diskseq. The caller has the claim on an empty disk, whose I/O fails at once, so this waits
+ * for no server. If cached writes are lost, fsync() reports EIO on descriptors that were open
+ * before, and not on later ones.
  */
 void abuse_disk_new_medium(struct abuse_device *dev)
 {
 	lockdep_assert_held(&dev->control);
 	abuse_disk_drop_pages(dev->disk);
-	/* The scan that this asks for comes when the first server waits. */
+	/* This asks for a partition scan, which is done later, when the first server waits. */
 	abuse_disk_media_change(dev->disk);
 }
 
@@ -190,14 +190,14 @@ static int abuse_alloc_tag_set(struct abuse_device *dev)
 	err = blk_mq_alloc_tag_set(set);
 	if (err)
 		return err;
-	/* No more queues than processors, and what memory allows. */
+	/* The kernel may have made fewer queues: at most one per processor, as memory allows. */
 	dev->hw_queues = set->nr_hw_queues;
 	dev->depth = set->queue_depth;
 	dev->nr_slots = dev->hw_queues * dev->depth;
 	return 0;
 }
 
-/* Until set-up says otherwise. */
+/* The parameters of an unconfigured disk. */
 static const struct abuse_params empty_params = {
 	.logical_block_size	= SECTOR_SIZE,
 	.physical_block_size	= SECTOR_SIZE,
@@ -230,7 +230,7 @@ int abuse_disk_create(struct abuse_device *dev)
 	disk->private_data = dev;
 	snprintf(disk->disk_name, sizeof(disk->disk_name), ABUSE_DISK_NAME "%u",
 		 dev->number);
-	/* With any max_part the administrator may add partitions (partx). */
+	/* Only scanning is suppressed: with any max_part, partx(8) can add partitions. */
 	abuse_disk_suppress_scan(disk, true);
 	dev->disk = disk;
 	return 0;
@@ -264,7 +264,7 @@ void abuse_disk_destroy(struct abuse_device *dev)
 	blk_mq_free_tag_set(&dev->tag_set);
 }
 
-/* NULL: it is no disk of ours. */
+/* NULL: another driver's disk. */
 struct abuse_device *abuse_disk_device(const struct gendisk *disk)
 {
 	return disk->fops == &abuse_disk_ops ? disk->private_data : NULL;

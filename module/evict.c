@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a descriptor of a control node has beside its calls: advisory locks, and a
- * place among those that poll. A sealing takes both from the descriptors
- * that may not use the device from then on, or their owners could keep the next
- * server waiting for a lock, and make every wake-up walk through their polls.
+ * Advisory locks and polls on descriptors of a control node. A sealing takes both away
+ * from descriptors that may not use the device any more. Otherwise the owners of these
+ * descriptors could keep the lock that the next server needs, and could make each
+ * wake-up walk through their polls.
  *
- * A descriptor that is shut out at this moment: it takes its lock or place first
- * and is checked then, and a sealing seals first and evicts then.
+ * Race between a descriptor that takes a lock (or polls) and the sealing that shuts it out:
+ * the descriptor takes its lock first and checks the seal then; the sealing seals first
+ * and drops locks then. So at least one of them sees the other.
  */
 #include <linux/fcntl.h>
 
 #include "abuse.h"
 
-/* ---- those that poll ------------------------------------------------------------ */
+/* ---- descriptors that poll ------------------------------------------------------------ */
 
-/* So that wake-ups reach this descriptor, if it may use the device. */
+/* Wake-ups reach descriptors on this list; those that may not use the device stay off it. */
 static void abuse_pollers_add(struct abuse_server *srv)
 {
 	struct abuse_device *dev = srv->dev;
@@ -34,7 +35,7 @@ static void abuse_pollers_remove(struct abuse_server *srv)
 	spin_unlock(&dev->pollers_lock);
 }
 
-/* The caller asks afterwards whether there is something. */
+/* The caller checks for requests after this. */
 void abuse_pollers_wait(struct file *file, struct poll_table_struct *wait)
 {
 	struct abuse_server *srv = file->private_data;
@@ -42,7 +43,7 @@ void abuse_pollers_wait(struct file *file, struct poll_table_struct *wait)
 	poll_wait(file, &srv->poll_wait, wait);
 	if (list_empty_careful(&srv->poller))
 		abuse_pollers_add(srv);
-	/* Pairs with abuse_wake_one(): we see the request, or it sees us. */
+	/* Pairs with abuse_wake_one(): we see the request, or abuse_wake_one() sees us. */
 	smp_mb();
 }
 
@@ -79,13 +80,13 @@ static void abuse_unlock_init(struct file_lock *lock, struct file *file,
 	lock->fl_end = OFFSET_MAX;
 }
 
-/* As the last close does it, and of each process that has one by fcntl(2). */
+/* Drops the flock(2) lock, and the fcntl(2) locks of every process, as a close does. */
 static void abuse_locks_drop(struct file *file)
 {
 	struct file_lock lock;
 	fl_owner_t owner;
 
-	/* Pairs with abuse_lock_recheck(): we see the lock, or it sees the seal. */
+	/* Pairs with abuse_lock_recheck(): we see the lock, or the recheck sees the seal. */
 	smp_mb();
 	abuse_unlock_init(&lock, file, file, FL_FLOCK);
 	locks_lock_inode_wait(file_inode(file), &lock);
@@ -95,7 +96,7 @@ static void abuse_locks_drop(struct file *file)
 	}
 }
 
-/* A lock was asked for and there is no error: it may be there now. */
+/* Called after a lock was granted: drop it again if the device was sealed meanwhile. */
 static int abuse_lock_recheck(struct file *file)
 {
 	int err;
@@ -121,7 +122,7 @@ int abuse_server_flock(struct file *file, int cmd, struct file_lock *lock)
 	return err ? err : abuse_lock_recheck(file);
 }
 
-/* fcntl(2); who waits for a lock comes again and is checked again */
+/* fcntl(2); a waiter for a lock calls this again, and is checked again */
 int abuse_server_lock(struct file *file, int cmd, struct file_lock *lock)
 {
 	bool unlock = cmd != F_GETLK && abuse_lock_is_unlock(lock);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The exchange call: answer these, give me up to that many, wait up to so long.
- * Reads top to bottom; complete.c takes each answer, fetch.c hands out.
+ * The exchange call: complete requests, fetch others, wait for them. Read it from top to
+ * bottom; complete.c processes each reply, fetch.c fetches.
  */
 #include <linux/ktime.h>
 #include <linux/mm.h>
@@ -10,12 +10,12 @@
 #include "abuse.h"
 
 /*
- * Entries in flight, on the stack: larger calls go batch by batch. So many that no frame
- * here is above 1,024 bytes.
+ * Entries on the stack; larger calls are processed in batches of so many. The number keeps
+ * each stack frame below 1,024 bytes.
  */
 #define ABUSE_BATCH	28
 
-/* What the first version of the interface had. */
+/* The size of the struct in the first version of the interface. */
 #define ABUSE_EXCHANGE_SIZE_1	offsetofend(struct abuse_exchange, spin)
 #define ABUSE_REPLY_SIZE_1	offsetofend(struct abuse_reply, reserved)
 #define ABUSE_REQUEST_SIZE_1	offsetofend(struct abuse_request, offset)
@@ -53,7 +53,7 @@ static int abuse_exchange_read(struct abuse_exchange *x, void __user *arg)
 	return abuse_check_strides(x);
 }
 
-/* Counts back to the caller, before any wait and after the hand-out. */
+/* Writes the counts to the caller: before the call waits, and after it has fetched. */
 static int abuse_exchange_write(const struct abuse_exchange *x, void __user *arg)
 {
 	struct abuse_exchange __user *to = arg;
@@ -64,7 +64,7 @@ static int abuse_exchange_write(const struct abuse_exchange *x, void __user *arg
 	return 0;
 }
 
-/* What is beyond the entries we know must be zero, or it asks for something. */
+/* Bytes beyond the known part of each entry must be 0: they may ask for something unknown. */
 static int abuse_check_tails(const struct abuse_exchange *x, void __user *from,
 		       unsigned int n)
 {
@@ -123,7 +123,7 @@ fault:
 	return -EFAULT;
 }
 
-/* Was one refused whose request is held still? Its server is to hear of it now. */
+/* Is a refused reply's request still held? Then do not wait: the server must learn of it now. */
 static bool abuse_is_any_request_held(const struct abuse_reply *replies, unsigned int n)
 {
 	for (; n--; replies++)
@@ -155,7 +155,7 @@ static noinline_for_stack int abuse_answer_replies(struct abuse_server *srv,
 	return err;
 }
 
-/* WRITE payloads into the buffer. Returns how many entries can be handed out. */
+/* Copies WRITE payloads into the buffer. Returns the number of requests that are complete. */
 static int abuse_deliver_payloads(struct abuse_server *srv,
 			    const struct abuse_exchange *x,
 			    struct abuse_dispatch *requests, unsigned int n)
@@ -190,7 +190,7 @@ static int abuse_deliver_payloads(struct abuse_server *srv,
 	return to;
 }
 
-/* After those that went before; returns how many entries arrived whole. */
+/* Writes entries behind those of earlier batches; returns the number that was written. */
 static unsigned int abuse_write_requests(const struct abuse_dispatch *requests,
 				   const struct abuse_exchange *x,
 				   unsigned int n)
@@ -223,7 +223,7 @@ fault:
 	return i;
 }
 
-/* A batch. Returns how many arrived; what did not is back at the front. */
+/* Fetches a batch. Returns the number delivered; the others are back at the front of the queue. */
 static noinline_for_stack int abuse_dispatch_requests(struct abuse_server *srv,
 				       struct abuse_exchange *x,
 				       void __user *arg,
@@ -247,7 +247,7 @@ static noinline_for_stack int abuse_dispatch_requests(struct abuse_server *srv,
 	return arrived ? arrived : -EFAULT;
 }
 
-/* Batch by batch, while there is something; how many, or what was wrong. */
+/* Fetches batches until the queue is empty or the call is full; how many, or -errno. */
 static int abuse_give_requests(struct abuse_server *srv, struct abuse_exchange *x,
 		void __user *arg, bool woken)
 {

@@ -18,13 +18,13 @@
  *	revives	  end with EIO	a server asks for requests -> waits
  *				is_unserved, and an exclusive open -> waits
  *
- * A set-up begins with waits. A time-out that was given for a device of root's or the
- * group's ends single requests and leaves the patience alone. timeout = -1 switches all
- * of this off. What was redirected to a file has no time-out.
+ * A set-up begins with waits. A timeout that is given for a device of root or the group
+ * fails single requests, and does not change this state. timeout = -1 disables all of this.
+ * Redirected requests have no time-out.
  *
- * Everything goes by the tick. The work looks ABUSE_LOOKS times in a time-out: the end
- * of a claim, and of a process that serves by GET_BIO, is noticed so much late at
- * most, and a period of the floor begins so much late.
+ * Times are counted in ticks. The work runs ABUSE_LOOKS times in one time-out. So the end of
+ * a claim, the end of a process that serves by GET_BIO, and the begin of a floor period may
+ * be noticed late, by 1/ABUSE_LOOKS of the time-out at most.
  */
 #include <linux/math64.h>
 #include <linux/sched/mm.h>
@@ -33,7 +33,7 @@
 
 #define ABUSE_LOOKS	8
 
-/* For one request; 0 = none. */
+/* Time-out of one request; 0 = none. */
 static u64 abuse_timeout_ns(const struct abuse_device *dev)
 {
 	s64 timeout = READ_ONCE(dev->timeout);
@@ -45,7 +45,7 @@ static u64 abuse_timeout_ns(const struct abuse_device *dev)
 	return (u64)READ_ONCE(abuse_user_timeout) * NSEC_PER_SEC;
 }
 
-/* For a disk that nobody serves and nobody claims; 0 = none. */
+/* Time-out of a disk that has neither a server nor a claim; 0 = none. */
 static u64 abuse_unserved_ns(const struct abuse_device *dev)
 {
 	if (READ_ONCE(dev->timeout) < 0)
@@ -53,7 +53,7 @@ static u64 abuse_unserved_ns(const struct abuse_device *dev)
 	return (u64)READ_ONCE(abuse_unserved_timeout) * NSEC_PER_SEC;
 }
 
-/* How often the work looks while something is unanswered; 0 = it need not. */
+/* Period of the work while requests are not completed; 0 = it need not run. */
 static u64 abuse_look_period(const struct abuse_device *dev)
 {
 	u64 period = abuse_timeout_ns(dev);
@@ -72,9 +72,10 @@ static void abuse_look_in(struct abuse_device *dev, u64 ns)
 }
 
 /*
- * A request was queued and no look is due. Pairs with abuse_expire(): after it stopped
- * watching, either it sees the request or we are here; and with a change of the
- * time-outs, which is made before abuse_expire_anew().
+ * A request was queued and the work is not scheduled. Race with abuse_expire(), which stops
+ * the work: it clears is_watched and then looks for requests, so either it sees this request
+ * or its submitter sees is_watched cleared. Race with a change of the time-outs: they change
+ * before abuse_expire_anew().
  */
 void abuse_watch_begin(struct abuse_device *dev)
 {
@@ -91,13 +92,13 @@ void abuse_watch_begin(struct abuse_device *dev)
 void abuse_expire_anew(struct abuse_device *dev)
 {
 	spin_lock(&dev->lock);
-	/* Who ends this state cancels the work afterwards. */
+	/* RESET and REMOVE leave this state first, and cancel the work then. */
 	if (dev->state == ABUSE_S_UP)
 		mod_delayed_work(abuse_wq, &dev->expire_work, 0);
 	spin_unlock(&dev->lock);
 }
 
-/* For abuse_device_come_up(). */
+/* abuse_device_come_up() calls this. */
 void abuse_expire_set_up(struct abuse_device *dev)
 {
 	lockdep_assert_held(&dev->lock);
@@ -107,7 +108,7 @@ void abuse_expire_set_up(struct abuse_device *dev)
 	dev->window.since_ns = 0;
 }
 
-/* ---- what is unanswered --------------------------------------------------------- */
+/* ---- requests that wait --------------------------------------------------------- */
 
 static bool abuse_slot_waits(const struct abuse_slot *slot)
 {
@@ -116,7 +117,7 @@ static bool abuse_slot_waits(const struct abuse_slot *slot)
 	return state != ABUSE_FREE && state != ABUSE_REDIRECTED;
 }
 
-/* Since when the oldest request waits for a server; U64_MAX: none does. A hint. */
+/* Arrival of the oldest request that waits for a server; U64_MAX: none waits. A hint. */
 static u64 abuse_oldest_ns(const struct abuse_device *dev)
 {
 	u64 oldest = U64_MAX;
@@ -129,9 +130,9 @@ static u64 abuse_oldest_ns(const struct abuse_device *dev)
 }
 
 /*
- * The first request of a tick is about to be queued on a user's device. If none waits
- * that came before this tick, the device was idle until now. Those of this tick
- * do not count: they may be of the same moment as this one.
+ * Before the first request of a tick is queued on a user's device: if no request of an
+ * earlier tick waits, the device was idle until now. Requests of this tick do not count:
+ * they may have arrived together with this one.
  */
 void abuse_note_tick(struct abuse_device *dev)
 {
@@ -148,7 +149,7 @@ void abuse_note_tick(struct abuse_device *dev)
 
 /* ---- when to give up: absolute times, U64_MAX = not ------------------------------- */
 
-/* What arrived late in a tick is younger than it says, hence a tick more. */
+/* Round up by one tick: a request may be up to a tick younger than its timestamp. */
 static u64 abuse_late_at(u64 oldest, u64 timeout)
 {
 	return timeout ? oldest + timeout + TICK_NSEC : U64_MAX;
@@ -177,9 +178,9 @@ static bool abuse_floor_is_missed(const struct abuse_window *was,
 }
 
 /*
- * A user's device that answers each request just in time could keep a sync waiting for
- * as long as there are dirty pages. So whenever it was busy all through one time-out it
- * is to have done so much in that.
+ * A user's device that completes each request just in time could delay sync(2) as long as
+ * there are dirty pages. So a device that was busy during a whole time-out must have
+ * completed a minimum in it: the floor.
  */
 static u64 abuse_floor_at(struct abuse_device *dev, u64 timeout, u64 now)
 {
@@ -214,7 +215,7 @@ static void abuse_say_failing(const struct abuse_device *dev, bool unserved)
 				    div_u64(abuse_timeout_ns(dev), NSEC_PER_MSEC));
 }
 
-/* False: a server asked, or a claim began, after the caller looked. */
+/* False: a server asked for requests, or a claim began, after the caller's check. */
 static bool abuse_give_up(struct abuse_device *dev, bool unserved, u64 looked)
 {
 	spin_lock(&dev->lock);
@@ -224,7 +225,7 @@ static bool abuse_give_up(struct abuse_device *dev, bool unserved, u64 looked)
 		return false;
 	}
 	WRITE_ONCE(dev->is_unserved, unserved);
-	/* What looked into the disk failed: it looks again when a server is back. */
+	/* Probes failed: the next server sends "ready" again, and udev repeats them. */
 	if (unserved)
 		dev->ready = false;
 	dev->failed_ns = abuse_tick_ns();
@@ -236,7 +237,7 @@ static bool abuse_give_up(struct abuse_device *dev, bool unserved, u64 looked)
 	return true;
 }
 
-/* When to look again; 0 = need not. */
+/* Time of the next run; 0 = none is necessary. */
 static u64 abuse_finish_failing(struct abuse_device *dev)
 {
 	u64 now = abuse_tick_ns(), end = dev->failed_ns;
@@ -244,7 +245,7 @@ static u64 abuse_finish_failing(struct abuse_device *dev)
 	dev->window.since_ns = 0;
 	if (!dev->is_unserved)
 		end += abuse_timeout_ns(dev) + TICK_NSEC;
-	/* A copy is under way, and who makes it ends the request. */
+	/* A claimer still copies; it ends its request itself. */
 	if (abuse_oldest_ns(dev) != U64_MAX)
 		return now + 1;
 	if (now < end)
@@ -253,7 +254,7 @@ static u64 abuse_finish_failing(struct abuse_device *dev)
 	if (dev->patience == ABUSE_FAILS)
 		WRITE_ONCE(dev->patience, ABUSE_REVIVES);
 	spin_unlock(&dev->lock);
-	/* Those that sleep ask, and those that poll are told to. */
+	/* Sleeping servers now ask for requests; poll reports readiness. */
 	abuse_wake_all(dev);
 	return 0;
 }
@@ -267,7 +268,7 @@ void abuse_revive(struct abuse_device *dev)
 	spin_unlock(&dev->lock);
 }
 
-/* An exclusive open: what is asked for through it waits for a server. */
+/* An exclusive open: from now on requests wait for a server. */
 void abuse_claim_begins(struct abuse_device *dev)
 {
 	bool failing;
@@ -278,7 +279,7 @@ void abuse_claim_begins(struct abuse_device *dev)
 	spin_unlock(&dev->lock);
 	if (!failing)
 		return;
-	/* The work may be ending requests: it is not to end the opener's. */
+	/* The work may be failing requests: let it finish before the opener submits. */
 	flush_delayed_work(&dev->expire_work);
 	spin_lock(&dev->lock);
 	if (dev->is_unserved)
@@ -288,7 +289,7 @@ void abuse_claim_begins(struct abuse_device *dev)
 
 /* ---- the work ---------------------------------------------------------------------- */
 
-/* When to look again; 0 = when a request comes, U64_MAX = when a time-out changes. */
+/* Time of the next run; 0 = when a request arrives, U64_MAX = when a time-out changes. */
 static u64 abuse_look(struct abuse_device *dev)
 {
 	u64 now = abuse_tick_ns(), timeout = abuse_timeout_ns(dev);

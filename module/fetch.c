@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests are handed out: exchange.c enters to take the oldest requests or to
- * wait for one. What is handed out here is held by the descriptor; complete.c
- * takes the answer. Ends no request, touches no user memory.
+ * Servers fetch requests: exchange.c enters to fetch the oldest requests, or to wait for
+ * one. The descriptor holds a request that was fetched; complete.c processes the reply. This
+ * file ends no request and touches no user memory.
  */
 #include <linux/hrtimer.h>
 #include <linux/sched/clock.h>
@@ -13,19 +13,19 @@
 #include "abuse.h"
 #include "trace.h"
 
-/* One fetch in so many begins at another queue than the server's own. */
+/* One fetch in this many begins at another queue than that of the server's processor. */
 #define ABUSE_TURNS_AT_HOME	8
 
-/* One turn of a busy-poll in so many looks at other queues than the server's own. */
+/* One turn of a busy-poll in this many checks other queues than that of the server's processor. */
 #define ABUSE_SPIN_ELSEWHERE	64
 
-/* After so many spins in vain on a queue only every so manieth wait spins. */
+/* After this many spins on a queue that found nothing, one wait in this many spins. */
 #define ABUSE_VAIN_SPINS	4
 #define ABUSE_SPIN_AGAIN	16
 
 /*
- * A spin may last as long as so many wake-ups take. Who submits one request after the
- * other sleeps meanwhile and has to be woken, too, so that one is too short.
+ * A spin lasts at most as long as this many wake-ups take. One is too short: a submitter
+ * that waits for each request must be woken before it submits the next one.
  */
 #define ABUSE_SPIN_WAKES	4
 
@@ -61,14 +61,14 @@ static void abuse_describe_request(const struct abuse_device *dev,
 }
 
 /*
- * A server that slept through RESET and the next set-up has another disk's bytes:
- * a descriptor serves the set-up that it made or first fetched from. Under the
- * lock of a queue, so that what is in it is of the set-up that is found here.
+ * A server that slept through RESET and the next set-up has the data of another disk. So a
+ * descriptor serves only the set-up that it made or first fetched from. The caller has the
+ * lock of a queue: the requests in it belong to the set-up that is checked here.
  */
 static int abuse_check_server(struct abuse_server *srv, const struct abuse_queue *queue)
 {
 	struct abuse_device *dev = srv->dev;
-	/* Whoever sees a set-up sees its seal, so the state is read first. */
+	/* Read the state first: a reader that sees a set-up also sees its seal. */
 	u32 state = smp_load_acquire(&dev->state);
 	int err = abuse_server_check(srv);
 	s64 epoch;
@@ -85,7 +85,7 @@ static int abuse_check_server(struct abuse_server *srv, const struct abuse_queue
 	return 0;
 }
 
-/* Is there something for abuse_fetch() to return? Hints, without a lock. */
+/* Would abuse_fetch() return something? Hints, read without a lock. */
 static __always_inline bool abuse_has_news_at_home(const struct abuse_server *srv,
 					     const struct abuse_queue *home)
 {
@@ -108,7 +108,7 @@ static __always_inline bool abuse_has_news(const struct abuse_server *srv,
 	return abuse_has_news_at_home(srv, home) || abuse_has_news_elsewhere(srv->dev);
 }
 
-/* Gives a WRITE its place in the buffer; false: it has none. */
+/* Assigns a WRITE its part of the buffer; false: there is no room. */
 static bool abuse_place_payload(struct abuse_wish *wish, struct abuse_dispatch *out)
 {
 	u64 after;
@@ -123,7 +123,7 @@ static bool abuse_place_payload(struct abuse_wish *wish, struct abuse_dispatch *
 	return true;
 }
 
-/* The oldest of one queue become held, in place; where to go on. */
+/* The oldest request of a queue becomes held; returns the next list entry. */
 static struct list_head *abuse_hold_request(struct abuse_server *srv,
 			      struct abuse_queue *queue,
 			      struct abuse_wish *wish,
@@ -148,7 +148,7 @@ static struct list_head *abuse_hold_request(struct abuse_server *srv,
 	return &slot->node;
 }
 
-/* From one queue, as much as fits. */
+/* Fetches from one queue as many requests as fit. */
 static int abuse_fetch_from_queue(struct abuse_server *srv, struct abuse_queue *queue,
 		      struct abuse_wish *wish, struct abuse_dispatch *requests,
 		      unsigned int max)
@@ -177,8 +177,8 @@ static int abuse_fetch_from_queue(struct abuse_server *srv, struct abuse_queue *
 }
 
 /*
- * Is this fetch one that begins elsewhere? Or requests with no server at home would
- * wait for as long as servers are busy at their own queue.
+ * Does this fetch begin at another queue? Without such fetches, a queue on whose processor no
+ * server runs would starve while servers are busy with their own queues.
  */
 static bool abuse_fetch_is_away(const struct abuse_device *dev,
 				struct abuse_queue *home)
@@ -191,7 +191,7 @@ static bool abuse_fetch_is_away(const struct abuse_device *dev,
 	return !(turn % ABUSE_TURNS_AT_HOME);
 }
 
-/* The next in turn of the queues other than home. */
+/* Round robin over the queues other than home. */
 static struct abuse_queue *abuse_fetch_next(const struct abuse_device *dev,
 					    struct abuse_queue *home)
 {
@@ -206,9 +206,8 @@ static struct abuse_queue *abuse_fetch_next(const struct abuse_device *dev,
 }
 
 /*
- * From another queue than home. Each search begins after the queue that the last one
- * found, so that one that has requests waits for no more than one such fetch for
- * each other queue.
+ * Fetches from another queue than home. Each search begins after the queue where the last
+ * one succeeded, so each queue with requests is served once in a round.
  */
 static int abuse_fetch_elsewhere(struct abuse_server *srv, struct abuse_queue *home,
 				 struct abuse_wish *wish,
@@ -239,7 +238,7 @@ static int abuse_fetch_home(struct abuse_server *srv, struct abuse_queue *home,
 	return abuse_fetch_from_queue(srv, home, wish, requests, max);
 }
 
-/* Of the first queue that has something. */
+/* Fetches from the first queue that has requests. */
 static int abuse_fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
 		       struct abuse_dispatch *requests, unsigned int max)
 {
@@ -266,7 +265,7 @@ static int abuse_fetch_first(struct abuse_server *srv, struct abuse_wish *wish,
 static int abuse_fetch_some(struct abuse_server *srv, struct abuse_wish *wish,
 			    struct abuse_dispatch *requests, unsigned int max)
 {
-	/* Most calls find out that there is nothing more: without a lock. */
+	/* In most calls there is nothing more: find out without a lock. */
 	if (!abuse_has_news(srv, abuse_queue_at_home(srv->dev))) {
 		wish->left = 0;
 		return 0;
@@ -277,24 +276,24 @@ static int abuse_fetch_some(struct abuse_server *srv, struct abuse_wish *wish,
 }
 
 /*
- * Moves up to max requests, and no more than are left of the wish, from pending to
- * held by this descriptor and describes them, giving each WRITE its place in the
- * buffer. All that one wish is given is of one queue, oldest first; it ends
- * with the first that does not fit. Returns how many, or -ENODEV, -ENXIO, -EPERM,
- * or -EINVAL if not even the first fits (the device was set up anew meanwhile).
+ * Moves up to max requests, but no more than the wish has left, from pending to held by
+ * this descriptor, describes them, and assigns each WRITE its part of the buffer. All
+ * requests of one wish come from one queue, oldest first, up to the first that does not
+ * fit. Returns their number, or -ENODEV, -ENXIO, -EPERM, or -EINVAL if the first does not
+ * fit (the device was configured again meanwhile).
  */
 int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
 		struct abuse_dispatch *requests, unsigned int max)
 {
 	int n = abuse_fetch_some(srv, wish, requests, max);
 
-	/* The wake-up was for this device, and not for what we took of it. */
+	/* This server was woken and leaves: the wake-up passes on to the next one. */
 	if (wish->woken && (n < 0 || !wish->left))
 		abuse_wake_next(srv->dev);
 	return n;
 }
 
-/* Not for a device that is idle: after some spins in vain, one in many. */
+/* An idle device: after some spins that found nothing, only one wait in many spins. */
 static bool abuse_is_spin_worth_it(const struct abuse_queue *home)
 {
 	unsigned int vain = READ_ONCE(home->vain_spins);
@@ -307,7 +306,7 @@ static void abuse_count_vain_spin(struct abuse_queue *home)
 	WRITE_ONCE(home->vain_spins, READ_ONCE(home->vain_spins) + 1);
 }
 
-/* How long the wake-up took that ended this sleep; clocks may disagree: a hint. */
+/* Measures the wake-up that ended this sleep; clocks of processors may differ, so a hint. */
 static void abuse_learn_wake_time(struct abuse_queue *home)
 {
 	u64 woken_at = READ_ONCE(home->woken_at);
@@ -321,7 +320,7 @@ static void abuse_learn_wake_time(struct abuse_queue *home)
 	WRITE_ONCE(home->wake_ns, before + (took - before) / 8);
 }
 
-/* Somebody else is to have the processor, or the server is to go. */
+/* Another task wants the processor, or the server has a signal. */
 static bool abuse_is_spin_unwanted(void)
 {
 	return need_resched() || !single_task_running() ||
@@ -336,11 +335,11 @@ static bool abuse_spin_finds(const struct abuse_server *srv,
 }
 
 /*
- * Sleeping and being woken costs more than a short look, as long as nobody else
- * wants the processor. It is not taken away meanwhile, or what comes would wait for
- * its return. One server of a queue at a time: a second would find nothing that the
- * first does not. Submitters rely on a last look after spinning is cleared:
- * the caller's, or that of prepare_to_wait_exclusive().
+ * Busy-polls, because a short poll costs less than a sleep and a wake-up while no other task
+ * wants the processor. Preemption is off, because a request would wait for a preempted
+ * server. One server per queue polls at a time: a second one would find nothing more.
+ * Submitters wake nobody while spinning is set, so the server must check once more after
+ * it was cleared: the caller does, or prepare_to_wait_exclusive().
  */
 static bool abuse_spin_for_requests(const struct abuse_server *srv, struct abuse_queue *home,
 		 u64 spin_ns)
@@ -376,9 +375,9 @@ static bool abuse_spin_for_requests(const struct abuse_server *srv, struct abuse
 }
 
 /*
- * Waits until there may be something to fetch: 0, and the fetch that follows is one of
- * a server that was woken. -ETIME: the absolute monotonic deadline has passed (NULL =
- * never). -EINTR: a signal.
+ * Waits until there may be something to fetch. 0: the caller counts as woken, and owes the
+ * wake-up to the next server (abuse_wake_next()). -ETIME: the absolute monotonic deadline
+ * has passed (NULL = none). -EINTR: a signal.
  */
 int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 {
@@ -410,7 +409,7 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 	finish_wait(&home->fetch_wait, &wait);
 	if (has_slept && !err)
 		abuse_learn_wake_time(home);
-	/* A wake-up that came as we gave up belongs to the next. */
+	/* A wake-up may have come together with the error: pass it on. */
 	if (err)
 		abuse_wake_next(srv->dev);
 	return err;

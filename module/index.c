@@ -12,7 +12,7 @@
 
 DEFINE_MUTEX(abuse_index_lock);
 
-/* [number] = device, or this if it was removed: no node brings it back */
+/* Value of a removed number: opening its old node does not add the device again. */
 #define ABUSE_REMOVED	xa_mk_value(1)
 
 static DEFINE_XARRAY_FLAGS(abuse_devices, XA_FLAGS_ACCOUNT);
@@ -58,7 +58,7 @@ static int abuse_pick_number(u32 *number)
 	return abuse_is_number_taken(*number) ? -EEXIST : 0;
 }
 
-/* Of an ordinary user; root's and the group's are not counted. */
+/* Counts the devices of ordinary users only. */
 static int abuse_check_quota(kuid_t owner, const struct abuse_add *add)
 {
 	u64 devices = 1, depth = (u64)add->hw_queues * add->depth;
@@ -78,7 +78,7 @@ static int abuse_check_quota(kuid_t owner, const struct abuse_add *add)
 	       -EDQUOT : 0;
 }
 
-/* Is this name or UUID another device's? */
+/* Does another device have this name or UUID? */
 int abuse_index_check_identity(const struct abuse_device *self,
 			       const char *name, const u8 *uuid)
 {
@@ -100,8 +100,8 @@ int abuse_index_check_identity(const struct abuse_device *self,
 }
 
 /*
- * own_major: a number of our major, as in 2009. Else one of the kernel's blkext major, which
- * programs with a list of known majors (LVM) accept.
+ * own_major: the disk has the driver's own major, as in 2009. Otherwise it has the kernel's
+ * major blkext, which programs with a list of known majors (LVM) accept.
  */
 static int abuse_add_device_locked(struct abuse_add *add, kuid_t owner, bool own_major)
 {
@@ -151,7 +151,7 @@ int abuse_index_add(struct abuse_add *add, kuid_t owner, bool own_major)
 	return err;
 }
 
-/* Somebody opened a node whose number does not exist: as in 2009, it does now. */
+/* A node was opened whose device does not exist: add the device, as in 2009. */
 int abuse_index_add_on_demand(u32 number)
 {
 	struct abuse_add add = { .number = number };
@@ -171,14 +171,14 @@ int abuse_index_add_on_demand(u32 number)
 	return err;
 }
 
-/* Root's without its capability is nobody's: such a caller owns nothing. */
+/* Root without CAP_SYS_ADMIN (in a container) owns no device. */
 static bool abuse_is_callers_device(const struct abuse_device *dev)
 {
 	return abuse_device_is_users(dev) &&
 	       uid_eq(dev->owner, current_euid());
 }
 
-/* Whose a device is that the caller adds; -EPERM: uid 0 without CAP_SYS_ADMIN. */
+/* The owner of a device that the caller adds; -EPERM: uid 0 without CAP_SYS_ADMIN. */
 int abuse_index_owner(kuid_t *owner)
 {
 	*owner = capable(CAP_SYS_ADMIN) ? GLOBAL_ROOT_UID : current_euid();
@@ -193,7 +193,7 @@ int abuse_index_remove(u32 number)
 
 	if (!dev)
 		return -ENODEV;
-	/* May wait for files, which must not hold up others. */
+	/* This may wait for files, so take no lock of the index across it. */
 	if (abuse_is_callers_device(dev) || capable(CAP_SYS_ADMIN))
 		err = abuse_device_kill(dev);
 	if (!err) {
@@ -207,7 +207,7 @@ int abuse_index_remove(u32 number)
 	return err;
 }
 
-/* Root's devices are the group's: everyone who came this far may serve them. */
+/* The group serves root's devices: the mode of the node let the caller in. */
 static bool abuse_is_free_for_caller(struct abuse_device *dev)
 {
 	bool is_free;

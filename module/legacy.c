@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The calls of 2009: status, GET_BIO, PUT_BIO, readiness. A request that GET_BIO
- * hands out stays pending and anyone's to answer; PUT_BIO claims it.
+ * The calls of 2009: status, GET_BIO, PUT_BIO, readiness. A request that GET_BIO returned
+ * stays pending, and any process may complete it; PUT_BIO claims it.
  */
 #include <linux/kdev_t.h>
 #include <linux/mm.h>
@@ -49,7 +49,7 @@ long abuse_set_status(struct abuse_server *srv, void __user *arg)
 	err = abuse_params_from_info(&info, &params);
 	if (err)
 		return err;
-	/* The caller cannot know how deep the device was made. */
+	/* The caller of 2009 does not know the depth of the device. */
 	params.queue_limit = min(params.queue_limit, srv->dev->nr_slots);
 	if (info.ab_flags & ABUSE_FLAGS_RECONNECT) {
 		err = abuse_device_reconnect(srv, &params);
@@ -113,7 +113,7 @@ static int abuse_describe_vecs(struct request *rq, struct abuse_vec *vecs)
 	return n;
 }
 
-/* For poll mode 1: which requests were handed to a live descriptor. */
+/* For poll mode 1: notes that GET_BIO gave this request to this descriptor. */
 static void abuse_remember_handed(struct abuse_server *srv, struct abuse_slot *slot,
 			    u64 id)
 {
@@ -127,7 +127,7 @@ static void abuse_remember_handed(struct abuse_server *srv, struct abuse_slot *s
 	slot->handed++;
 }
 
-/* True: nobody who lives has been handed it any more. */
+/* True: no live descriptor has this request from GET_BIO any more. */
 static bool abuse_forget_one_handed(struct abuse_device *dev, u64 id)
 {
 	struct abuse_queue *queue;
@@ -209,7 +209,7 @@ static int abuse_alloc_handed(struct abuse_server *srv)
 	return 0;
 }
 
-/* The oldest of a queue, described; it moves to the tail and stays pending. */
+/* Describes the oldest request of a queue and moves it to the tail; it stays pending. */
 static int abuse_get_from_queue(struct abuse_server *srv, struct abuse_queue *queue,
 		    struct abuse_xfr_hdr *hdr, struct abuse_vec *vecs)
 {
@@ -235,7 +235,7 @@ static int abuse_get_from_queue(struct abuse_server *srv, struct abuse_queue *qu
 	return 0;
 }
 
-/* Of a device with several queues they take turns. */
+/* The queues of a device take turns. */
 static int abuse_get_oldest_request(struct abuse_server *srv, struct abuse_xfr_hdr *hdr,
 		      struct abuse_vec *vecs)
 {
@@ -307,7 +307,7 @@ struct put_scratch {
 	struct iovec iov[ABUSE_MAX_VECS];
 };
 
-/* Does the header name this very request? */
+/* Do sector, command and vec count of the header match the request? */
 static int abuse_check_reply_matches(struct request *rq, const struct abuse_xfr_hdr *hdr,
 			 struct put_scratch *scratch)
 {
@@ -321,7 +321,7 @@ static int abuse_check_reply_matches(struct request *rq, const struct abuse_xfr_
 	return 0;
 }
 
-/* The lengths of its pieces, without a claim: the caller's vecs come first. */
+/* Reads the lengths of the pieces, without a claim: the caller's vecs are copied in first. */
 static int abuse_look_at_pending_slot(const struct abuse_claim *claim,
 			   const struct abuse_xfr_hdr *hdr,
 			   struct put_scratch *scratch)
