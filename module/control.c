@@ -14,11 +14,11 @@
 
 #include "abuse.h"
 
-/* What the first version of the interface had. */
+/* The size of the struct in the first version of the interface. */
 #define ABUSE_PARAMS_SIZE_1	offsetofend(struct abuse_params, depth)
 #define ABUSE_ADD_SIZE_1	offsetofend(struct abuse_add, uuid)
 
-/* The first member of a struct that grows; least: of the first version. */
+/* Reads the first member of a struct that may grow; least: its size in the first version. */
 static int abuse_read_struct_size(u32 *size, size_t least, const void __user *from)
 {
 	if (get_user(*size, (const u32 __user *)from))
@@ -29,8 +29,8 @@ static int abuse_read_struct_size(u32 *size, size_t least, const void __user *fr
 }
 
 /*
- * A struct that begins with its size and may grow: -EINVAL less than its first version,
- * -E2BIG more than is known and not zero, -EFAULT.
+ * Reads a struct that begins with its size and may grow. -EINVAL: smaller than its first
+ * version; -E2BIG: unknown trailing bytes are not 0; -EFAULT.
  */
 int abuse_read_sized(void *to, size_t known, size_t least,
 		     const void __user *from)
@@ -127,7 +127,7 @@ static long abuse_control_add(struct abuse_add __user *arg)
 		if (!uid_valid(owner))
 			return -EINVAL;
 	}
-	/* A device that its maker cannot hear of must not come to be. */
+	/* The caller cannot learn the number: remove the device again. */
 	if (put_user(add.number, &arg->number))
 		return -EFAULT;
 	err = abuse_index_add(&add, owner, false);
@@ -154,7 +154,7 @@ static long abuse_control_call(unsigned int cmd, unsigned long arg)
 	}
 }
 
-/* A server may wait for the index with us: no memory from its own disk. */
+/* Servers may wait for the lock of the index: reclaim must not wait for their disks. */
 static long abuse_control_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
@@ -166,7 +166,7 @@ static long abuse_control_ioctl(struct file *file, unsigned int cmd,
 }
 
 #ifdef CONFIG_COMPAT
-/* A number is the same for a 32-bit caller, and an address its low half. */
+/* For a 32-bit caller: a number is the same, an address is cut to 32 bits. */
 static long abuse_control_compat_ioctl(struct file *file, unsigned int cmd,
 				 unsigned long arg)
 {

@@ -12,7 +12,7 @@
  *  2. A request stays in a backlog only if the device had no room at some instant
  *     after the request became visible in nr_backlog: its submitter increments
  *     nr_backlog, makes a full barrier and looks for room (abuse_limit_promote()).
- *  3. Whoever makes room looks at nr_backlog after a full barrier: abuse_uncount()
+ *  3. An actor that makes room looks at nr_backlog after a full barrier: abuse_uncount()
  *     lowers nr_counted, abuse_set_limit() raises the limit, and both promote.
  *
  * By 2 and 3 no request waits while there is room: of a submitter and of an actor
@@ -20,8 +20,8 @@
  *
  * Order: an arriving request passes neither its own queue's backlog nor that of any
  * other queue. If there is any backlog, the request joins its own queue's and is
- * promoted in turn. Promotion goes round the queues that have a backlog, whatever
- * actor promotes: each queue gets a bounded share, then it is the next one's turn.
+ * promoted in turn. Promotion goes round the queues that have a backlog, for every
+ * actor that promotes: each queue gets a bounded share, then it is the next one's turn.
  *
  * Locks: backlog, in_backlog and counted of a queue's slots change under its lock;
  * nr_backlog changes under the lock of the queue whose backlog changes.
@@ -29,7 +29,7 @@
  */
 #include "abuse.h"
 
-/* Of one queue in its turn; a single queue has no one to share with. */
+/* Requests that one queue gets in its turn; a single queue gets all. */
 #define ABUSE_LIMIT_SHARE	4
 
 static bool abuse_limit_has_room(const struct abuse_device *dev)

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How fast a user without CAP_SYS_ADMIN may change devices. Each set-up, live change,
- * reset, add and remove sends several change events, some of them the
- * kernel's own, and udev handles the events of all users in turn. So a user who makes
- * many such calls in a row waits before the next one: no event is dropped, and
- * udev keeps up. Each user waits for the own calls only.
+ * Limits how fast a user without CAP_SYS_ADMIN changes devices. Each set-up, live change,
+ * reset, add and remove causes several change events, and udev handles the events of all
+ * users in turn. So a user who makes many such calls in a row waits before the next one.
+ * Then no event is dropped, and udev keeps up. A user waits because of own calls only.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -16,17 +15,17 @@
 #define ABUSE_PACE_NS		(NSEC_PER_SEC / 2)	/* one call in so long */
 #define ABUSE_PACE_BURST	16			/* and so many at once */
 
-/* A user who made such calls of late. */
+/* A user who made such calls recently. */
 struct abuse_pace {
 	struct list_head node;
 	kuid_t uid;
-	u64 due_ns;		/* when all the calls so far are within the pace */
+	u64 due_ns;		/* time at which the calls so far are paid off */
 };
 
 static DEFINE_MUTEX(abuse_pace_lock);
 static LIST_HEAD(abuse_paces);
 
-/* Those that are not ahead of their pace are forgotten meanwhile. */
+/* Finds the user, and frees entries whose time has passed. */
 static struct abuse_pace *abuse_pace_find(kuid_t uid, u64 now)
 {
 	struct abuse_pace *pace, *next, *found = NULL;
@@ -50,7 +49,7 @@ static struct abuse_pace *abuse_pace_find(kuid_t uid, u64 now)
 	return found;
 }
 
-/* Counts a call; how long it has to wait. */
+/* Counts a call; returns the nanoseconds that it has to wait. */
 static u64 abuse_pace_count(kuid_t uid)
 {
 	u64 now = ktime_get_ns(), ahead = ABUSE_PACE_NS;
@@ -80,7 +79,7 @@ int abuse_pace(void)
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
-/* Unload: nobody can call any more. */
+/* At unload: no call can come any more. */
 void abuse_pace_forget_all(void)
 {
 	struct abuse_pace *pace, *next;

@@ -42,7 +42,7 @@ static int abuse_is_params_flag_set(const __u8 *uuid)
 	return 0;
 }
 
-/* "" is no name, and fine. */
+/* "" means no name, and is valid. */
 int abuse_name_check(const char *name)
 {
 	unsigned int i;
@@ -56,7 +56,7 @@ int abuse_name_check(const char *name)
 	return -EINVAL;
 }
 
-/* "" is no label, and fine. Opaque bytes, but a line of sysfs has to stay one line. */
+/* "" means no label, and is valid. Without control characters: sysfs shows it in one line. */
 static int abuse_check_store(const char *store)
 {
 	unsigned int i;
@@ -190,7 +190,7 @@ static int abuse_check_live_change(struct abuse_params *p, unsigned int nr_slots
 	return 0;
 }
 
-/* For an empty device: fills in the defaults, 0 if all is in range then. */
+/* For an empty device: fills in defaults; 0 if all values are in range. */
 int abuse_params_complete(struct abuse_params *params, unsigned int nr_slots,
 			  const struct abuse_abilities *kernel)
 {
@@ -215,7 +215,7 @@ int abuse_params_complete(struct abuse_params *params, unsigned int nr_slots,
 	return err;
 }
 
-/* SET_STATUS in terms of SET_PARAMS; what 2009 could not say is the default. */
+/* Translates SET_STATUS to SET_PARAMS; fields that 2009 did not have get their defaults. */
 int abuse_params_from_info(const struct abuse_info *info,
 			   struct abuse_params *params)
 {
@@ -240,7 +240,7 @@ int abuse_params_from_info(const struct abuse_info *info,
 			return -EBUSY;					\
 	} while (0)
 
-/* For a device that is up: next becomes now with the live fields changed. */
+/* For a device that is up: fills in next from now; only live fields may differ. */
 int abuse_params_merge(const struct abuse_params *now,
 		       struct abuse_params *next, unsigned int nr_slots)
 {

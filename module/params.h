@@ -17,7 +17,7 @@
 #define ABUSE_ALL_FEATURES	(ABUSE_F_WRITE_CACHE | ABUSE_F_FUA | \
 				 ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES | \
 				 ABUSE_F_ROTATIONAL)
-/* What this kernel can do. */
+/* Abilities of this kernel. */
 struct abuse_abilities {
 	unsigned int page_size;
 	unsigned int max_block;		/* bytes */
@@ -29,7 +29,7 @@ struct abuse_abilities {
 				 1ULL << ABUSE_OP_FLUSH | \
 				 1ULL << ABUSE_OP_DISCARD | \
 				 1ULL << ABUSE_OP_WRITE_ZEROES)
-/* What the 2009 structs cannot express. */
+/* Features that the structs of 2009 cannot express. */
 #define ABUSE_BEYOND_2009	(ABUSE_F_FUA | ABUSE_F_DISCARD | \
 				 ABUSE_F_WRITE_ZEROES | ABUSE_F_ATOMIC)
 

@@ -10,7 +10,7 @@
 #include "abuse.h"
 #include "trace.h"
 
-/* What a wake-up takes, until one was seen: nanoseconds, of a processor half asleep. */
+/* Nanoseconds that a wake-up takes, as long as none was measured. */
 #define ABUSE_WAKE_NS	5000
 
 int abuse_queues_alloc(struct abuse_device *dev)
@@ -40,8 +40,8 @@ int abuse_queues_alloc(struct abuse_device *dev)
 }
 
 /*
- * Once it is known how many queues of what depth there are. A call may outlast the
- * disk, and the block layer's map goes with that.
+ * Called when number and depth of the queues are known. Copies the block layer's map of
+ * queues: a call may use it after the disk is gone.
  */
 void abuse_queues_start(struct abuse_device *dev)
 {
@@ -64,13 +64,13 @@ void abuse_queues_free(struct abuse_device *dev)
 
 /* ---- the lists ---------------------------------------------------------------- */
 
-/* Back to the front of its queue; the caller moved it to pending. */
+/* Puts a request at the front of its queue; the caller moved it to pending. */
 void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot)
 {
 	struct abuse_queue *queue = abuse_queue_of(dev, slot);
 
 	lockdep_assert_held(&queue->lock);
-	/* Who was handed it by GET_BIO knows it by an id that is gone. */
+	/* The id that GET_BIO returned for it is not valid any more. */
 	if (slot->holder)
 		slot->handed = 0;
 	WRITE_ONCE(slot->holder, NULL);
@@ -79,9 +79,9 @@ void abuse_queue_front(struct abuse_device *dev, struct abuse_slot *slot)
 }
 
 /*
- * Off its list, wherever in it. nr_backlog goes first: it never counts more than the
- * backlogs hold, or abuse_limit_promote() would look for a request that nobody has,
- * for as long as the caller is preempted.
+ * Removes a request from its list. nr_backlog is lowered first: if it counted more than the
+ * backlogs have, abuse_limit_promote() would search in vain for as long as the caller is
+ * preempted.
  */
 void abuse_queue_take(struct abuse_device *dev, struct abuse_slot *slot)
 {
@@ -91,7 +91,7 @@ void abuse_queue_take(struct abuse_device *dev, struct abuse_slot *slot)
 	list_del(&slot->node);
 }
 
-/* Whoever is queueing by what was true before the caller changed it is done. */
+/* The caller changed state that submitters read: wait until none of them uses the old value. */
 void abuse_queues_settle(struct abuse_device *dev)
 {
 	u32 i;
@@ -104,7 +104,7 @@ void abuse_queues_settle(struct abuse_device *dev)
 
 /* ---- sleeping servers ------------------------------------------------------------ */
 
-/* That of this processor: who submits and who serves here share their caches. */
+/* The queue of this processor: submitter and server on it share their caches. */
 struct abuse_queue *abuse_queue_at_home(const struct abuse_device *dev)
 {
 	if (dev->hw_queues == 1)
@@ -125,7 +125,7 @@ bool abuse_any_pending(const struct abuse_device *dev)
 
 static bool abuse_wake_sleeper(struct abuse_queue *queue)
 {
-	/* The callers made the barrier: abuse_wake_one(), abuse_wake_next(). */
+	/* The callers have made the barrier: abuse_wake_one(), abuse_wake_next(). */
 	if (!waitqueue_active(&queue->fetch_wait))
 		return false;
 	WRITE_ONCE(queue->woken_at, local_clock());
@@ -133,7 +133,7 @@ static bool abuse_wake_sleeper(struct abuse_queue *queue)
 	return true;
 }
 
-/* Nobody sleeps at home there. */
+/* No server sleeps on the queue that got the request. */
 static noinline void abuse_wake_elsewhere(struct abuse_device *dev,
 				    const struct abuse_queue *queue)
 {
@@ -162,11 +162,11 @@ static void abuse_wake_poll(struct abuse_device *dev)
  * all that poll. It wakes no server while one busy-polls this queue, because that
  * one looks once more before it sleeps. Pairs with the barriers in
  * prepare_to_wait_exclusive(), in abuse_pollers_wait() and at the end of the busy-poll: either
- * they see the request or we see them.
+ * the server sees the request or this function sees the server.
  *
- * Whom a wake-up reaches owes it: a server that comes out of abuse_fetch_wait() calls
- * abuse_wake_next() when it has taken what it wants, fails or gives up. So while a
- * request is pending, a server sleeps only if another one is still on its way.
+ * A woken server passes the wake-up on: after abuse_fetch_wait() it calls abuse_wake_next()
+ * when it has fetched enough, fails or gives up. So while a request is pending, servers
+ * sleep only if one of them was woken and has not fetched yet.
  */
 void abuse_wake_one(struct abuse_device *dev, struct abuse_queue *queue)
 {
@@ -178,9 +178,9 @@ void abuse_wake_one(struct abuse_device *dev, struct abuse_queue *queue)
 }
 
 /*
- * The caller was woken, or kept others from being woken, and leaves: the next server
- * in exchange is woken if any queue has a request. All that poll were woken when
- * the request arrived.
+ * The caller was woken, or its busy-poll suppressed a wake-up, and it leaves: wake the next
+ * server in exchange if any queue has a request. Servers in poll were woken when the request
+ * arrived.
  */
 void abuse_wake_next(struct abuse_device *dev)
 {
@@ -195,7 +195,7 @@ void abuse_wake_next(struct abuse_device *dev)
 	}
 }
 
-/* Something about the device changed: all look again. */
+/* The state of the device changed: every sleeper checks it again. */
 void abuse_wake_all(struct abuse_device *dev)
 {
 	u32 i;

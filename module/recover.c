@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Nobody answers: what a dead server held goes back to the queue, what was reset,
- * removed, cut off or waited too long ends with EIO. Entered by server.c when a
+ * No server completes a request: the requests of a dead server return to the queue; RESET,
+ * REMOVE, a smaller capacity and time-outs end requests with EIO. Entered by server.c when a
  * descriptor or its process goes, by device.c, and by expire.c.
  */
 #include <linux/list_sort.h>
@@ -10,7 +10,7 @@
 #include "trace.h"
 
 /*
- * Ends what is on the list, with EIO. Their slots are free already, and each may be
+ * Ends the requests on the list with EIO. Their slots are free already, and a slot may be
  * used again as soon as its request has ended.
  */
 static void abuse_end_listed_requests(struct abuse_device *dev, struct list_head *ended)
@@ -34,10 +34,10 @@ static void abuse_end_listed_requests(struct abuse_device *dev, struct list_head
 }
 
 /*
- * Takes a held request from srv, under the lock of its queue. While it was held the
- * device may have shrunk: nobody else is to be handed what lies beyond the new end, so
- * that becomes free and goes onto the list ended; the rest becomes pending, for the
- * caller to put on a list. True: it is pending.
+ * Takes a held request from srv, under the lock of its queue. If the device has shrunk while
+ * the request was held, and the request lies beyond the new end, it becomes free and goes
+ * onto the list ended. Otherwise it becomes pending, and the caller queues it. True: it is
+ * pending.
  */
 static bool abuse_requeue_held_slot(struct abuse_server *srv, struct abuse_slot *slot,
 		      u64 word, struct list_head *ended)
@@ -66,7 +66,7 @@ static void abuse_wake_all_servers(struct abuse_device *dev)
 			abuse_wake_one(dev, &dev->queues[i]);
 }
 
-/* What was fetched but could not be delivered: back to the front, in order. */
+/* Requests were fetched and could not be delivered: put them back to the front, in order. */
 void abuse_return(struct abuse_server *srv, const struct abuse_dispatch *requests,
 		  unsigned int n)
 {
@@ -99,7 +99,7 @@ static int abuse_sweep_slot_later(void *priv, const struct list_head *a,
 	       list_entry(b, struct abuse_slot, node)->seq;
 }
 
-/* Of one queue; how many. */
+/* Takes all held requests of one queue; returns their number. */
 static unsigned int abuse_return_held_of_queue(struct abuse_server *srv, u32 number,
 				 struct list_head *ended)
 {
@@ -133,8 +133,8 @@ static unsigned int abuse_return_held_of_queue(struct abuse_server *srv, u32 num
 }
 
 /*
- * All that a descriptor holds, to the front, in order of arrival. No call is
- * under way on it: its last reference or its address space is gone.
+ * Puts all requests that a descriptor holds to the front, in order of arrival. No call on
+ * the descriptor runs: its last reference or its address space is gone.
  */
 void abuse_return_all(struct abuse_server *srv)
 {
@@ -158,8 +158,8 @@ struct sweep {
 };
 
 /*
- * Takes what a sweep wants from whoever has it, onto the list ended; what is being
- * copied right now is doomed, and its claimer ends it.
+ * Moves a request that the sweep wants, pending or held, onto the list ended. If a call has
+ * claimed the request, the request becomes doomed, and that call ends it.
  */
 static void abuse_sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
 		       const struct sweep *sweep, struct list_head *ended)
@@ -201,7 +201,7 @@ static void abuse_sweep_slot(struct abuse_device *dev, struct abuse_slot *slot,
 	}
 }
 
-/* Of one queue. */
+/* Sweeps one queue. */
 static void abuse_sweep_queue(struct abuse_device *dev, u32 number,
 			const struct sweep *sweep)
 {
@@ -230,7 +230,7 @@ static bool abuse_sweep_wants_all(const struct abuse_slot *slot, const struct sw
 	return true;
 }
 
-/* Every request, held ones too. What is being copied may end a little later. */
+/* Fails every request, also held ones. Claimed ones end when their copy has ended. */
 void abuse_fail_all(struct abuse_device *dev)
 {
 	const struct sweep all = { .wants = abuse_sweep_wants_all };
@@ -239,8 +239,9 @@ void abuse_fail_all(struct abuse_device *dev)
 }
 
 /*
- * One that a PUT_BIO has claimed is a queued one: if its copy faults it is pending again.
- * What is held its holder may still answer; abuse_requeue_held_slot() looks at what comes back.
+ * A request that PUT_BIO claimed counts as queued: if the copy faults, it is pending again.
+ * A held request stays, since its holder may still complete it; abuse_requeue_held_slot()
+ * checks it when it returns.
  */
 static bool abuse_sweep_wants_beyond(const struct abuse_slot *slot,
 			 const struct sweep *sweep)
@@ -252,9 +253,9 @@ static bool abuse_sweep_wants_beyond(const struct abuse_slot *slot,
 }
 
 /*
- * Queued requests that a shrunken device no longer has room for. The capacity is
- * changed before: who queues a request, or gives one back, sees it under the lock of
- * the queue that this takes next.
+ * Fails queued requests beyond the new end of the device. The capacity has changed before:
+ * an actor that queues a request or returns one sees the new capacity under the lock of the
+ * queue, or this function finds its request in the queue.
  */
 void abuse_fail_beyond(struct abuse_device *dev, sector_t end)
 {
@@ -268,7 +269,7 @@ static bool abuse_sweep_wants_old(const struct abuse_slot *slot, const struct sw
 	return abuse_queued_ns(slot) <= sweep->before_ns;
 }
 
-/* Queued or held, those that came then or before. */
+/* Fails queued and held requests that arrived at this time or before. */
 void abuse_fail_older(struct abuse_device *dev, u64 before_ns)
 {
 	const struct sweep old = { .wants = abuse_sweep_wants_old, .before_ns = before_ns };

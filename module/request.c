@@ -6,8 +6,8 @@
 #include "abuse.h"
 
 /*
- * Moves a slot from the state the caller saw. False: somebody else was faster,
- * the caller must look again. An illegal move warns once and is refused.
+ * Moves a slot from the state that the caller saw. False: another actor moved it first, and
+ * the caller must read the state again. An illegal move warns once and is refused.
  */
 bool abuse_slot_move(struct abuse_slot *slot, u64 seen,
 		     enum abuse_slot_state to)
@@ -22,13 +22,13 @@ bool abuse_slot_move(struct abuse_slot *slot, u64 seen,
 	return atomic64_cmpxchg(&slot->word, seen, next) == seen;
 }
 
-/* For moves that nobody else can make: from pending under its queue's lock, from free. */
+/* For moves without a race: from pending under the lock of the queue, and from free. */
 void abuse_slot_move_sure(struct abuse_slot *slot, enum abuse_slot_state to)
 {
 	WARN_ON_ONCE(!abuse_slot_move(slot, abuse_slot_word(slot), to));
 }
 
-/* The slot that an id names at this moment, with its word; else NULL. */
+/* The slot that an id names now, with its word; NULL: the id is not valid. */
 struct abuse_slot *abuse_slot_find(const struct abuse_device *dev, u64 id,
 				   u64 *word)
 {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who serves a set-up: the descriptors that asked for requests in it, by EXCHANGE with
- * room for some or by GET_BIO, and whose process is alive. Entered by these calls, by
- * server.c when a descriptor or its process goes, by RESET; expire.c and sysfs ask.
+ * The list of live servers of a set-up: descriptors that asked for requests in it (EXCHANGE
+ * with max_requests above 0, or GET_BIO), and whose process is alive. Entered by these
+ * calls, by server.c when a descriptor or its process ends, and by RESET; expire.c and sysfs
+ * read the list.
  *
- * A process is alive while its address space is. Of a descriptor that is bound by
- * EXCHANGE the end of that is told. GET_BIO binds nothing, since programs of 2009 may
- * share a descriptor: of such a descriptor it is the address space of the process that
- * asked last, and its end is found when somebody looks.
+ * A process is alive while its address space exists. EXCHANGE binds a descriptor to an
+ * address space, and a notifier reports its end. GET_BIO binds nothing, since programs of
+ * 2009 may share a descriptor: such a descriptor counts for the process that asked last,
+ * and the end of that process is found when the list is read.
  */
 #include <linux/pid_namespace.h>
 #include <linux/sched/mm.h>
@@ -15,7 +16,7 @@
 
 #include "abuse.h"
 
-/* Pids that the attribute names; the count has no limit. */
+/* The attribute names at most so many pids; the count has no limit. */
 #define ABUSE_MAX_PIDS	256
 
 static bool abuse_server_lives(const struct abuse_server *srv)
@@ -30,7 +31,7 @@ static void abuse_asker_put(struct mm_struct *mm, struct pid *pid)
 	put_pid(pid);
 }
 
-/* The caller puts what it had. */
+/* Removes the server from the list; the caller drops its references. */
 static void abuse_server_unlist(struct abuse_server *srv, struct mm_struct **mm,
 				struct pid **pid)
 {
@@ -46,7 +47,7 @@ static void abuse_server_unlist(struct abuse_server *srv, struct mm_struct **mm,
 		WRITE_ONCE(dev->unserved_ns, abuse_tick_ns());
 }
 
-/* The caller asks on this descriptor for the first time, or after another process. */
+/* A process asks for requests on this descriptor for the first time, or after another process. */
 void abuse_server_joins(struct abuse_server *srv, bool bound)
 {
 	struct pid *pid = get_pid(task_tgid(current));
@@ -68,7 +69,7 @@ void abuse_server_joins(struct abuse_server *srv, bool bound)
 	abuse_asker_put(mm, pid);
 }
 
-/* That process is gone; NULL: the descriptor is. */
+/* The process of the address space gone has ended; NULL: the descriptor was closed. */
 void abuse_server_leaves(struct abuse_server *srv, const struct mm_struct *gone)
 {
 	struct abuse_device *dev = srv->dev;
@@ -82,7 +83,7 @@ void abuse_server_leaves(struct abuse_server *srv, const struct mm_struct *gone)
 	abuse_asker_put(mm, pid);
 }
 
-/* All (the set-up is over), or those whose process is dead, up to the first that lives. */
+/* Removes all servers (the set-up is over), or dead ones up to the first live one. */
 static bool abuse_servers_prune(struct abuse_device *dev, bool all)
 {
 	struct abuse_server *srv;
@@ -113,7 +114,7 @@ bool abuse_is_served(struct abuse_device *dev)
 	return abuse_servers_prune(dev, false);
 }
 
-/* How many, and the pids of those whom the reader's pid namespace knows. */
+/* The number of servers, and the pids that the reader's pid namespace has. */
 ssize_t abuse_servers_show(struct abuse_device *dev, char *buf)
 {
 	struct pid_namespace *ns = task_active_pid_ns(current);
