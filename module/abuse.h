@@ -164,7 +164,6 @@ struct abuse_slot {
 	u64 seq;			/* order of arrival in its queue */
 	u64 queued;			/* when, in ticks; for age and time-out */
 	unsigned int handed;		/* live descriptors GET_BIO gave it to */
-	u16 cpu;			/* where it was submitted */
 	bool in_backlog;		/* beyond the queue limit */
 	bool counted;			/* one of dev->nr_counted */
 };
@@ -535,7 +534,6 @@ struct abuse_tally {
 	unsigned int counted;	/* of these, within the queue limit */
 	u64 bytes;		/* of these, read and written */
 	unsigned int nr_batch;
-	int cpu;		/* where all of the batch were submitted, or -1 */
 	struct io_comp_batch batch;	/* no slot names these any more */
 };
 

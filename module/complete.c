@@ -4,8 +4,6 @@
  * checked, its bytes are copied, and the request ends. Knows nothing of the
  * pending list.
  */
-#include <linux/smp.h>
-
 #include "abuse.h"
 #include "trace.h"
 
@@ -21,67 +19,13 @@ void abuse_end(struct request *rq, u32 error)
 	local_bh_enable();
 }
 
-/*
- * A batch on its way to the processor that submitted it, which has its requests in
- * its caches and frees what it allocated: for so many that is worth an interrupt.
- * One at a time: meanwhile others end theirs where they are.
- */
-#define ABUSE_WORTH_A_CALL	8
-
-struct far_batch {
-	unsigned long taken;	/* bit 0 */
-	call_single_data_t call;
-	struct io_comp_batch batch;
-};
-
-static DEFINE_PER_CPU(struct far_batch, far_batches);
-
-static void abuse_end_on_submitters_cpu(void *info)
-{
-	struct far_batch *far = info;
-	struct io_comp_batch batch = far->batch;
-
-	/* With its last request the device, and the module, may go. */
-	clear_bit_unlock(0, &far->taken);
-	batch.complete(&batch);
-}
-
-/* The requests of the batch have not ended: the disk is there. */
-static bool abuse_is_far_batch_worth_it(const struct abuse_device *dev,
-			    const struct abuse_tally *tally)
-{
-	return tally->nr_batch >= ABUSE_WORTH_A_CALL && tally->cpu >= 0 &&
-	       tally->cpu != raw_smp_processor_id() &&
-	       !IS_ENABLED(CONFIG_PREEMPT_RT) &&
-	       test_bit(QUEUE_FLAG_SAME_COMP, &dev->disk->queue->queue_flags);
-}
-
-/* False: it is the caller's to end. */
-static bool abuse_send_far_batch(const struct abuse_tally *tally)
-{
-	struct far_batch *far = per_cpu_ptr(&far_batches, tally->cpu);
-
-	if (test_and_set_bit_lock(0, &far->taken))
-		return false;
-	far->batch = tally->batch;
-	far->call.func = abuse_end_on_submitters_cpu;
-	far->call.info = far;
-	/* The processor has gone offline. */
-	if (smp_call_function_single_async(tally->cpu, &far->call)) {
-		clear_bit_unlock(0, &far->taken);
-		return false;
-	}
-	return true;
-}
-
 /* Bottom halves are off for the reason that abuse_end() has. */
-static void abuse_end_batch(const struct abuse_device *dev, struct abuse_tally *tally)
+static void abuse_end_batch(struct abuse_tally *tally)
 {
 	if (!tally->nr_batch)
 		return;
 	local_bh_disable();
-	if (!abuse_is_far_batch_worth_it(dev, tally) || !abuse_send_far_batch(tally))
-		tally->batch.complete(&tally->batch);
+	tally->batch.complete(&tally->batch);
 	local_bh_enable();
 }
 
@@ -101,7 +45,7 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 	}
 	if (!tally->served && !tally->failed)
 		return;
-	abuse_end_batch(dev, tally);
+	abuse_end_batch(tally);
 	abuse_count(dev, served, tally->served);
 	if (tally->bytes)
 		abuse_count(dev, bytes, tally->bytes);
@@ -117,14 +61,13 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 /* What a slot that is about to be free says of its request. */
 struct leaving {
 	struct request *rq;
-	int cpu;
 	bool counted;
 };
 
 static __always_inline struct leaving abuse_leave_queue(const struct abuse_slot *slot)
 {
 	return (struct leaving) {
-		.rq = slot->rq, .cpu = slot->cpu, .counted = slot->counted,
+		.rq = slot->rq, .counted = slot->counted,
 	};
 }
 
@@ -143,10 +86,7 @@ static __always_inline void abuse_end_answered_request(struct abuse_tally *tally
 		abuse_end(it->rq, error);
 		return;
 	}
-	if (tally->nr_batch++ && tally->cpu != it->cpu)
-		tally->cpu = -1;
-	else
-		tally->cpu = it->cpu;
+	tally->nr_batch++;
 }
 
 /* That a file answered. */

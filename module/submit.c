@@ -89,7 +89,6 @@ static __always_inline void abuse_enqueue_request(struct abuse_device *dev,
 	slot->handed = 0;
 	slot->queued = get_jiffies_64();
 	slot->seq = queue->seq++;
-	slot->cpu = raw_smp_processor_id();
 	abuse_slot_step(slot, ABUSE_FREE, ABUSE_PENDING);
 	abuse_limit_arrive(dev, queue, slot);
 	trace_abuse_queued(dev, slot);
