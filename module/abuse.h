@@ -119,6 +119,7 @@
 #include <linux/errseq.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
+#include <linux/jump_label.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/llist.h>
@@ -254,6 +255,7 @@ struct abuse_device {
 	struct abuse_queue *queues;
 	u16 *homes;			/* [processor] = queue; several queues */
 	struct abuse_stats __percpu *stats;
+	struct abuse_latency __percpu *latency; /* from the first reader on */
 	bool has_limit;			/* requests are counted */
 
 	atomic_t nr_doomed;
@@ -580,9 +582,24 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error);
 int abuse_take_payload(struct abuse_server *srv, u64 id, void __user *to,
 		       size_t len);
 void abuse_end(struct request *rq, u32 error);
-void abuse_end_redirected(struct abuse_slot *slot, struct abuse_tally *tally,
-			  u32 error);
+void abuse_end_redirected(struct abuse_device *dev, struct abuse_slot *slot,
+			  struct abuse_tally *tally, u32 error);
 void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally);
+
+/* ---- latency.c: histograms -------------------------------------------------------- */
+
+DECLARE_STATIC_KEY_FALSE(abuse_latency_key);
+extern const struct attribute_group abuse_latency_group;
+void abuse_latency_record(struct abuse_device *dev, const struct request *rq);
+void abuse_latency_stop(void);
+
+/* Of a request that is about to end because a server or a file completed it. */
+static __always_inline void abuse_latency_note(struct abuse_device *dev,
+					       const struct request *rq)
+{
+	if (static_branch_unlikely(&abuse_latency_key))
+		abuse_latency_record(dev, rq);
+}
 
 /* ---- redirect.c: a file answers ------------------------------------------- */
 

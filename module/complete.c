@@ -71,10 +71,12 @@ static __always_inline struct leaving abuse_leave_queue(const struct abuse_slot 
 	};
 }
 
-static __always_inline void abuse_end_answered_request(struct abuse_tally *tally,
+static __always_inline void abuse_end_answered_request(struct abuse_device *dev,
+					 struct abuse_tally *tally,
 					 const struct leaving *it, u32 error)
 {
 	tally->counted += it->counted;
+	abuse_latency_note(dev, it->rq);
 	if (req_op(it->rq) <= REQ_OP_WRITE)
 		tally->bytes += blk_rq_bytes(it->rq);
 	if (error)
@@ -90,13 +92,13 @@ static __always_inline void abuse_end_answered_request(struct abuse_tally *tally
 }
 
 /* That a file answered. */
-void abuse_end_redirected(struct abuse_slot *slot, struct abuse_tally *tally,
-			  u32 error)
+void abuse_end_redirected(struct abuse_device *dev, struct abuse_slot *slot,
+			  struct abuse_tally *tally, u32 error)
 {
 	struct leaving it = abuse_leave_queue(slot);
 
 	abuse_slot_move_sure(slot, ABUSE_FREE);
-	abuse_end_answered_request(tally, &it, error);
+	abuse_end_answered_request(dev, tally, &it, error);
 }
 
 static bool abuse_free_claimed_slot(const struct abuse_claim *claim)
@@ -114,7 +116,7 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 	struct leaving it = abuse_leave_queue(claim->slot);
 
 	if (abuse_free_claimed_slot(claim)) {
-		abuse_end_answered_request(claim->tally, &it, error);
+		abuse_end_answered_request(claim->srv->dev, claim->tally, &it, error);
 		return true;
 	}
 	abuse_end_doomed(claim->srv->dev, claim->slot);
@@ -224,7 +226,7 @@ static __always_inline int abuse_answer_one_reply(struct abuse_server *srv,
 		abuse_end_doomed(srv->dev, slot);
 		return -ESTALE;
 	}
-	abuse_end_answered_request(tally, &it, reply->result);
+	abuse_end_answered_request(srv->dev, tally, &it, reply->result);
 	return 0;
 }
 

@@ -16,6 +16,7 @@ static void abuse_is_served_work(struct work_struct *work);
 static void abuse_free_device_memory(struct abuse_device *dev)
 {
 	abuse_queues_free(dev);
+	free_percpu(dev->latency);
 	free_percpu(dev->stats);
 	kvfree(dev->slots);
 	kfree(dev);

@@ -250,6 +250,7 @@ out_block_major:
 	abuse_pace_forget_all();
 	abuse_unregister_blkdev(abuse_block_major, "abuse");
 	abuse_index_remove_all();
+	abuse_latency_stop();
 out_node_major:
 	abuse_release_node_major();
 out_class:
@@ -266,6 +267,7 @@ static void __exit abuse_exit(void)
 	abuse_unregister_blkdev(abuse_block_major, "abuse");
 	cdev_del(&abuse_cdev);
 	abuse_index_remove_all();
+	abuse_latency_stop();
 	abuse_pace_forget_all();
 	abuse_release_node_major();
 	class_destroy(abuse_class);

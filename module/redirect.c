@@ -326,7 +326,7 @@ static void abuse_redirect_end_one(struct abuse_redirect *r,
 	u32 error = abuse_redirect_error(r, slot->rq);
 
 	trace_abuse_answered(target->dev, slot, error);
-	abuse_end_redirected(slot, tally, error);
+	abuse_end_redirected(target->dev, slot, tally, error);
 	abuse_target_put(target);
 }
 

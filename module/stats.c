@@ -215,5 +215,6 @@ static const struct attribute_group abuse_attribute_group = {
 
 const struct attribute_group *abuse_attribute_groups[] = {
 	&abuse_attribute_group,
+	&abuse_latency_group,
 	NULL,
 };
