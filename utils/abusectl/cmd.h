@@ -39,8 +39,8 @@ const struct cmd *cmd_lookup(const char *name);
 
 /* commands/<verb>.c */
 extern const struct cmd cmd_add, cmd_admit, cmd_complete, cmd_get, cmd_help, cmd_info, cmd_list,
-	cmd_detach, cmd_poll, cmd_put, cmd_remove, cmd_replay, cmd_reset, cmd_resize, cmd_server,
-	cmd_setup, cmd_stat, cmd_stop;
+	cmd_detach, cmd_metrics, cmd_poll, cmd_put, cmd_remove, cmd_replay, cmd_reset, cmd_resize,
+	cmd_server, cmd_setup, cmd_stat, cmd_stop, cmd_top;
 
 /* module.c: that the module is not loaded, and what to do. */
 const char *module_remedy(void);
@@ -97,12 +97,29 @@ const char *device_name(unsigned int number);
 int bio_get(const char *text, bool put);
 
 /*
- * sysfs.c: attributes that the library's view lacks. "" if there is none.
+ * sysfs.c: attributes that the library's view lacks. "" if there is none. device_text()
+ * reads a whole file, of DEVICE_TEXT bytes at most, device_attribute() its first line.
  */
+#define DEVICE_TEXT	4097
+
+void device_text(unsigned int number, const char *name, char *text, size_t size);
 void device_attribute(unsigned int number, const char *name, char *text, size_t size);
 
 /* The servers of a device, as far as this process sees them: how many pids of @max */
 unsigned int device_servers(unsigned int number, int *pids, unsigned int max);
+
+/*
+ * devices.c: a growing array of devices; its owner frees devs. devices_collect() appends those
+ * of @names (ends with NULL), or all if there are none; it reports each that is missing,
+ * goes on, and returns the exit status.
+ */
+struct devices {
+	struct abuse_dev *devs;
+	size_t nr;
+};
+
+int devices_append(const struct abuse_dev *dev, void *all);	/* for abuse_dev_each() */
+int devices_collect(char *const *names, struct devices *all);
 
 /*
  * columns.c: the columns of list and stat, as data. columns_parse() turns the

@@ -14,45 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct devices {
-	struct abuse_dev *devs;
-	size_t nr;
-};
-
-static int collect(const struct abuse_dev *dev, void *arg)
-{
-	struct devices *all = arg;
-	struct abuse_dev *devs = reallocarray(all->devs, all->nr + 1, sizeof(*devs));
-
-	if (!devs)
-		return -ENOMEM;
-	devs[all->nr++] = *dev;
-	all->devs = devs;
-	return 0;
-}
-
-static int collect_one(const char *text, struct devices *all)
-{
-	struct abuse_dev dev;
-	int ret = abuse_dev_find(text);
-
-	if (ret >= 0)
-		ret = abuse_dev_stat((unsigned int)ret, &dev);
-	if (!ret)
-		ret = collect(&dev, all);
-	return ret ? device_missing(text, -ret) : EXIT_OK;
-}
-
-static int collect_all(struct devices *all)
-{
-	int ret = abuse_dev_each(collect, all);
-
-	if (ret == -ENODEV)
-		return note(NULL, "no devices: %s", module_remedy());
-	return ret ? failed("devices", "cannot be listed: %s", strerror(-ret)) :
-		     EXIT_OK;
-}
-
 /* ---- devices whose store is a file ---- */
 
 struct backed {
@@ -68,7 +29,7 @@ static int collect_backed(const struct abuse_dev *dev, void *arg)
 
 	device_attribute((unsigned int)dev->number, "store", store, sizeof(store));
 	return strcmp(store, backed->label) && strcmp(store, backed->cow_label) ? 0 :
-	       collect(dev, backed->all);
+	       devices_append(dev, backed->all);
 }
 
 static int collect_by_file(const char *path, struct devices *all)
@@ -90,15 +51,9 @@ static int show(const struct selection *selection, const struct style *style,
 		char *const *names, const char *file)
 {
 	struct devices all = { 0 };
-	int status = EXIT_OK, ret;
+	int status, ret;
 
-	if (file)
-		status = collect_by_file(file, &all);
-	else if (!*names)
-		status = collect_all(&all);
-	for (; *names; names++)
-		if (collect_one(*names, &all))
-			status = EXIT_FAILED;
+	status = file ? collect_by_file(file, &all) : devices_collect(names, &all);
 	if (style->json || all.nr ||
 	    (status == EXIT_OK && !file && abuse_dev_is_loaded())) {
 		ret = columns_print(selection, style, all.devs, all.nr);

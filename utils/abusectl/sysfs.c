@@ -11,9 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MOST_TEXT	4096
-
-void device_attribute(unsigned int number, const char *name, char *text, size_t size)
+void device_text(unsigned int number, const char *name, char *text, size_t size)
 {
 	const char *dir = getenv("ABUSE_SYSFS") ?: "/sys/class/abuse";
 	ssize_t len = -1;
@@ -27,13 +25,18 @@ void device_attribute(unsigned int number, const char *name, char *text, size_t 
 		close(fd);
 	}
 	text[len < 0 ? 0 : len] = '\0';
+}
+
+void device_attribute(unsigned int number, const char *name, char *text, size_t size)
+{
+	device_text(number, name, text, size);
 	text[strcspn(text, "\n")] = '\0';
 }
 
 /* "COUNT PID PID..", without the pids of other pid namespaces */
 unsigned int device_servers(unsigned int number, int *pids, unsigned int max)
 {
-	char text[MOST_TEXT], *at = text, *end;
+	char text[DEVICE_TEXT], *at = text, *end;
 	unsigned int nr = 0;
 	long pid;
 
