@@ -29,7 +29,7 @@ static int in_use(unsigned int number)
 	if (use_is_open(number, use))
 		return failed(device_name(number), "its disk is open in %s; end that first", use);
 	return failed(device_name(number), "its disk is open in a process that this user may not "
-		      "see, or in another mount or pid namespace; ask root to look");
+		      "see, or in another mount or pid namespace; root can see it");
 }
 
 static int remove_failed(const char *text, unsigned int number, int err)
@@ -108,7 +108,7 @@ static int tell(unsigned int number, int pid)
 	if (!syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0))
 		return fd;
 	if (errno != ESRCH)
-		failed(device_name(number), "its server, pid %d, cannot be told to end: %s; ask "
+		failed(device_name(number), "its server, pid %d, cannot be signalled: %s; ask "
 		       "its user or root", pid, strerror(errno));
 	close(fd);
 	return errno == ESRCH ? -2 : -1;
@@ -125,8 +125,8 @@ static int await_end(unsigned int number, int pid, int fd, int milliseconds)
 	close(fd);
 	if (ret > 0)
 		return EXIT_OK;
-	return failed(device_name(number), "its server, pid %d, was told to end %d s ago and "
-		      "answers still what it holds; wait, or 'kill -9 %d': nothing is lost",
+	return failed(device_name(number), "its server, pid %d, got SIGTERM %d s ago and "
+		      "still completes requests; wait, or 'kill -9 %d': nothing is lost",
 		      pid, milliseconds / 1000, pid);
 }
 

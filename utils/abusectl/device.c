@@ -146,8 +146,8 @@ static int add_failed(const struct abuse_add *add, int err)
 			      "the module has no such number, for its max_abuse or "
 			      "max_part; take a smaller one");
 	case EINVAL:
-		return failed(subject, "refused by the module, which is not of this "
-			      "program's version; load the one that is");
+		return failed(subject, "refused by the module, whose version differs from "
+			      "this program's; load the module of the same version");
 	}
 	return failed(subject, "cannot be added: %s", strerror(err));
 }

@@ -24,7 +24,7 @@ static const struct key keys[] = {
 	{ { "owner" }, KEY_USER, .offset = offsetof(struct abuse_add, owner),
 	  .second = offsetof(struct abuse_add, flags), .bit = ABUSE_ADD_OWNER,
 	  .help = "uid or name; for root only (default: an ordinary user\n"
-		  "owns what he adds, root's belong to the group abuse)" },
+		  "owns the device; the group abuse uses root's)" },
 };
 
 static const struct key_table table = KEY_TABLE(keys);
@@ -66,7 +66,7 @@ static int run(int argc, char **argv)
 
 static void details(void)
 {
-	puts("N is the number to take, any free one by default. Prints the path of the disk.\n"
+	puts("N is its number; default: any free one. Prints the path of the disk.\n"
 	     "\n"
 	     "Keys, separated by commas:");
 	keys_help(&table);
@@ -83,7 +83,7 @@ const struct cmd cmd_add = {
 	.name = "add",
 	.run = run,
 	.args = "[N] [KEY=VALUE,...]",
-	.summary = "make a device",
+	.summary = "add a device",
 	.details = details,
 	.complete = complete,
 };

@@ -33,7 +33,7 @@ static int admit_failed(const char *text, bool revoke, int err)
 
 static const struct opt options[] = {
 	{ .letter = 'r', .is_long_only = 1, .name = "revoke",
-	  .help = "refuse root again; what is open stays open" },
+	  .help = "refuse root again; open files stay open" },
 	{ 0 },
 };
 
@@ -61,9 +61,9 @@ static int run(int argc, char **argv)
 
 static void details(void)
 {
-	puts("A user's disk opens for its owner alone, since what it holds and how fast it\n"
-	     "answers is that user's choice. Root opens it, to mount it for example, once it is\n"
-	     "admitted: until it is reset or removed. For root only.");
+	puts("Only the owner opens the disk of a user, because the owner decides what it contains\n"
+	     "and how fast it replies. After 'admit' root opens it, too, for example to mount it,\n"
+	     "until it is reset or removed. For root only.");
 }
 
 const struct cmd cmd_admit = {

@@ -20,7 +20,7 @@
 #define PAUSES		250
 
 static const struct opt options[] = {
-	{ .letter = 'n', .name = "dry-run", .help = "say what would be done, and do nothing" },
+	{ .letter = 'n', .name = "dry-run", .help = "print what would be done, and do nothing" },
 	{ 0 },
 };
 
@@ -73,16 +73,15 @@ static int run(int argc, char **argv)
 
 static void details(void)
 {
-	puts("Removes the devices, and waits until their servers have ended. Refused while a\n"
-	     "disk is mounted or open. Files that served as stores stay; the memory of mem\n"
-	     "is given back.");
+	puts("Removes the devices, and waits until their servers have ended. Fails if a disk is\n"
+	     "mounted or open. Files behind the disks stay; the memory of mem is freed.");
 }
 
 const struct cmd cmd_detach = {
 	.name = "detach",
 	.run = run,
 	.args = "DEV...",
-	.summary = "take unused disks away, and their servers",
+	.summary = "remove unused devices and end their servers",
 	.options = options,
 	.details = details,
 	.complete = complete_all_devices,

@@ -21,6 +21,6 @@ const struct cmd cmd_get = {
 	.name = "get",
 	.run = run,
 	.args = "DEV",
-	.summary = "hand out the oldest request and print it",
+	.summary = "print the oldest request; it stays in the queue",
 	.complete = complete_device,
 };

@@ -15,7 +15,7 @@ void help_all(void)
 	const struct cmd *const *cmd;
 
 	puts("Usage: abusectl VERB [ARGUMENT...]\n"
-	     "Set up, look at and serve block devices whose requests processes answer.\n");
+	     "Configure, serve and inspect block devices implemented in userspace.\n");
 	for (cmd = cmds; *cmd; cmd++)
 		if (!(*cmd)->is_hidden)
 			printf("  %-7s %-25s %s\n", (*cmd)->name, (*cmd)->args,

@@ -17,7 +17,7 @@
 
 static const struct opt options[] = {
 	{ .letter = 'J', .name = "json",
-	  .help = "all that the module tells, sizes in bytes, times in seconds" },
+	  .help = "all that the module reports, sizes in bytes, times in seconds" },
 	{ 0 },
 };
 
@@ -163,7 +163,7 @@ const struct cmd cmd_info = {
 	.name = "info",
 	.run = run,
 	.args = "[--json] DEV",
-	.summary = "print what a device is set up to be",
+	.summary = "print the configuration of a device",
 	.options = options,
 	.complete = complete,
 };

@@ -45,6 +45,6 @@ const struct cmd cmd_poll = {
 	.name = "poll",
 	.run = run,
 	.args = "DEV",
-	.summary = "wait until a request is there",
+	.summary = "wait until a request is queued",
 	.complete = complete_device,
 };

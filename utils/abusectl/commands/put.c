@@ -21,6 +21,6 @@ const struct cmd cmd_put = {
 	.name = "put",
 	.run = run,
 	.args = "DEV",
-	.summary = "answer the oldest request: zeroes for a READ, bytes dropped",
+	.summary = "complete the oldest request: READ with zeroes, WRITE discarded",
 	.complete = complete_device,
 };

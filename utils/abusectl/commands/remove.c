@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static const struct opt options[] = {
-	{ .letter = 'n', .name = "dry-run", .help = "say what would be done, and do nothing" },
+	{ .letter = 'n', .name = "dry-run", .help = "print what would be done, and do nothing" },
 	{ 0 },
 };
 
@@ -35,15 +35,15 @@ static int run(int argc, char **argv)
 
 static void details(void)
 {
-	puts("Refused while a disk is mounted or open; programs that have it open for a\n"
-	     "moment, as udev's do, are waited for, up to 5 s.");
+	puts("Fails if a disk is mounted or open. Programs such as udev that open it for a\n"
+	     "moment are waited for, up to 5 s.");
 }
 
 const struct cmd cmd_remove = {
 	.name = "remove",
 	.run = run,
 	.args = "DEV...",
-	.summary = "take devices away",
+	.summary = "remove devices",
 	.options = options,
 	.details = details,
 	.complete = complete_all_devices,

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 static const struct opt options[] = {
-	{ .letter = 'f', .name = "force", .help = "also if the disk is in use: its users get errors" },
-	{ .letter = 'n', .name = "dry-run", .help = "say what would be done, and do nothing" },
+	{ .letter = 'f', .name = "force", .help = "even if the disk is in use: its users get errors" },
+	{ .letter = 'n', .name = "dry-run", .help = "print what would be done, and do nothing" },
 	{ 0 },
 };
 
@@ -62,7 +62,7 @@ const struct cmd cmd_reset = {
 	.name = "reset",
 	.run = run,
 	.args = "[-f] DEV",
-	.summary = "end every request with an error and empty the device",
+	.summary = "let all requests fail and make the device unconfigured",
 	.options = options,
 	.complete = complete_device,
 };

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static const struct opt options[] = {
-	{ .letter = 'n', .name = "dry-run", .help = "say what would be done, and do nothing" },
+	{ .letter = 'n', .name = "dry-run", .help = "print what would be done, and do nothing" },
 	{ 0 },
 };
 
@@ -92,9 +92,9 @@ static int run(int argc, char **argv)
 
 static void details(void)
 {
-	puts("SIZE is in bytes, or as 64K, 1.5G or 1GiB (1024 each). Give what is\n"
-	     "behind it that size, too, before growing and after shrinking: the file, or\n"
-	     "for mem /dev/shm/abuse-UID-N. Requests beyond the end fail.");
+	puts("SIZE is in bytes, or as 64K, 1.5G or 1GiB (1024 each). To grow, resize the file of\n"
+	     "the disk first (for mem: /dev/shm/abuse-UID-N); to shrink, resize it afterwards.\n"
+	     "Requests beyond the end fail.");
 }
 
 const struct cmd cmd_resize = {

@@ -26,21 +26,21 @@ enum { SHOW = 'S', FIND = 'F', FORCE = 'x', CONFIG = 'c', PID_FILE = 'p', DRY_RU
 
 static const struct opt options[] = {
 	{ .letter = FIND, .is_long_only = 1, .name = "find",
-	  .help = "in place of DEV: an empty device, or a new one (always for users)" },
+	  .help = "in place of DEV: an unconfigured device, or a new one (always for users)" },
 	{ .letter = SHOW, .is_long_only = 1, .name = "show",
 	  .help = "print the path of the disk once it is served; implies --fork" },
 	{ .letter = 'f', .name = "fork",
 	  .help = "return once the disk is served, by a process in the background" },
 	{ .letter = CONFIG, .is_long_only = 1, .name = "config", .value = "NAME",
-	  .help = "do as a file of abuse.conf(5) says" },
+	  .help = "take everything from a file, see abuse.conf(5)" },
 	{ .letter = 'P', .name = "partscan",
 	  .help = "make nodes for partitions, with partx(8); for root" },
 	{ .letter = PID_FILE, .is_long_only = 1, .name = "pid-file", .value = "FILE",
 	  .help = "write the server's process id there; removed when it ends" },
 	{ .letter = FORCE, .is_long_only = 1, .name = "force",
-	  .help = "join a device that another store serves: reads may miss what was written" },
-	{ .letter = DRY_RUN, .name = "dry-run", .help = "say what would be done, and do nothing" },
-	{ .letter = 'v', .name = "verbose", .help = "print what holds under swap" },
+	  .help = "join a device that another store serves: reads may miss written data" },
+	{ .letter = DRY_RUN, .name = "dry-run", .help = "print what would be done, and do nothing" },
+	{ .letter = 'v', .name = "verbose", .help = "print whether memory is locked" },
 	{ 0 },
 };
 
@@ -254,15 +254,15 @@ static int run(int argc, char **argv)
 	if (ret < 0)
 		return option_status(ret);
 	if (request.file && request.finds)
-		return misused("--find: with --config, the file names the device");
+		return misused("--find: not with --config, whose file names the device");
 	if (request.file && optind < argc)
 		return misused("%s: with --config, all of it stands in the file",
 			       argv[optind]);
 	if (!request.file && !request.finds && optind == argc)
 		return misused("a DEV is needed, or --find");
 	if (request.scans && geteuid())
-		return misused("--partscan: needs root; nbdkit's filter partition serves one "
-			       "partition to you");
+		return misused("--partscan: needs root; without root, nbdkit's filter partition "
+			       "serves one partition");
 	if (request.forks && !request.is_dry) {
 		ret = background_begin(&is_child);
 		if (ret || !is_child)
@@ -273,18 +273,18 @@ static int run(int argc, char **argv)
 
 static void details(void)
 {
-	puts("Sets the device up when it is empty, else serves what is there. Any number of\n"
-	     "servers may serve one device; any may be killed at any time.\n"
+	puts("Configures the device if it is unconfigured, and serves it. Any number of servers\n"
+	     "may serve one device, and each may be killed at any time.\n"
 	     "\n"
 	     "Backends:");
 	backends_help();
 	putchar('\n');
 	plan_help();
 	puts("size= is needed unless the device is up, the file exists or the backend is cow or nbd;\n"
-	     "write_cache, fua, discard and write_zeroes are as the backend can, bs is 512 by\n"
-	     "default.\n");
+	     "write_cache, fua, discard and write_zeroes default to what the backend can do, bs to\n"
+	     "512.\n");
 	conf_help();
-	puts("SIGTERM, SIGINT: answer what is held and exit 0. SIGUSR1: print counters.\n"
+	puts("SIGTERM, SIGINT: complete held requests and exit 0. SIGUSR1: print counters.\n"
 	     "A device that is up has the label of its store ('abusectl list', BACKING), and\n"
 	     "only servers of that store join it.\n");
 	settings_help();
@@ -318,7 +318,7 @@ const struct cmd cmd_server = {
 	.run = run,
 	.args = "DEV [BACKEND] [KEY=V,..]",
 	.options = options,
-	.summary = "set a device up if it is empty, and serve it",
+	.summary = "configure a device if necessary, and serve it",
 	.details = details,
 	.complete = complete,
 };

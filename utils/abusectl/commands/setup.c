@@ -16,8 +16,8 @@
 
 static const struct opt options[] = {
 	{ .letter = 'c', .is_long_only = 1, .name = "config", .value = "NAME",
-	  .help = "do as a file of abuse.conf(5) says" },
-	{ .letter = 'n', .name = "dry-run", .help = "say what would be done, and do nothing" },
+	  .help = "take everything from a file, see abuse.conf(5)" },
+	{ .letter = 'n', .name = "dry-run", .help = "print what would be done, and do nothing" },
 	{ 0 },
 };
 
@@ -205,7 +205,7 @@ const struct cmd cmd_setup = {
 	.run = run,
 	.args = "DEV [KEY[=VALUE],...]",
 	.options = options,
-	.summary = "give an empty device its size and limits",
+	.summary = "configure an unconfigured device",
 	.details = details,
 	.complete = complete,
 };

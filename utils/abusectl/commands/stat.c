@@ -24,7 +24,7 @@ const struct cmd cmd_stat = {
 	.run = run,
 	.args = "[-Jnrb] [-o COL] [DEV]",
 	.options = show_options,
-	.summary = "show the counters of all devices, or of those given",
+	.summary = "show counters of all devices, or of those given",
 	.details = details,
 	.complete = show_complete,
 };

@@ -17,8 +17,8 @@
 
 static const struct opt options[] = {
 	{ .letter = 't', .name = "timeout", .value = "TIME",
-	  .help = "wait so long for each (default 30s)" },
-	{ .letter = 'n', .name = "dry-run", .help = "say what would be done, and do nothing" },
+	  .help = "wait at most this long for each (default 30s)" },
+	{ .letter = 'n', .name = "dry-run", .help = "print what would be done, and do nothing" },
 	{ 0 },
 };
 
@@ -63,16 +63,16 @@ static int run(int argc, char **argv)
 
 static void details(void)
 {
-	puts("Sends SIGTERM to each server and waits until it has ended: it answers first what\n"
-	     "it holds. The device stays up, and its requests wait for the next server. To end\n"
-	     "those of abuse@NAME.service, stop the unit, which would start them again.");
+	puts("Sends SIGTERM to each server and waits until it has completed the requests that it\n"
+	     "holds and has ended. The device stays up, and its requests wait for the next server.\n"
+	     "To end a server of abuse@NAME.service, stop the unit, or it starts the server again.");
 }
 
 const struct cmd cmd_stop = {
 	.name = "stop",
 	.run = run,
 	.args = "[-t TIME] DEV...",
-	.summary = "end the servers of devices, which stay up",
+	.summary = "end the servers of devices; the devices stay up",
 	.options = options,
 	.details = details,
 	.complete = complete_all_devices,

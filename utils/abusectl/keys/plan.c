@@ -26,18 +26,18 @@
 
 static const struct key own_keys[] = {
 	{ { "workers" }, KEY_NUMBER, OWN(nr_workers), 1, ABUSE_MAX_THREADS,
-	  .help = "threads, 1 to 64 (default: as CPUs, 2 to 4)" },
+	  .help = "threads, 1 to 64 (default: one per CPU, 2 to 4)" },
 	{ { "batch" }, KEY_NUMBER, OWN(batch), 1, 256,
 	  .help = "requests fetched at once, 1 to 256 (default 16; 64 for\n"
 		  "mem, null and zero)" },
 	{ { "spin" }, KEY_TIME, OWN(spin), 0, ABUSE_MAX_SPIN,
-	  .help = "look so long, at most, for a request before sleeping,\n"
-		  "0 to 1ms (default 200us)" },
+	  .help = "busy-poll at most this long before sleeping, 0 to\n"
+		  "1ms (default 200us)" },
 	{ { "redirect" }, KEY_NUMBER, OWN(redirect), 0, 1, .value = "0|1",
-	  .help = "1: the kernel reads and writes files itself,\n"
-		  "where it can (default 1)" },
+	  .help = "1: the kernel reads and writes the file itself,\n"
+		  "if it can (default 1)" },
 	{ { "connections" }, KEY_NUMBER, OWN(connections), 1, 16,
-	  .help = "to an NBD server that allows several, at most, 1 to 16\n"
+	  .help = "most connections to an NBD server, 1 to 16\n"
 		  "(default 4)" },
 };
 
@@ -170,16 +170,16 @@ static int check_label(const struct plan *plan, const struct abuse_params *now)
 		return EXIT_OK;
 	if (plan->is_forced)
 		return note(name, "is up with %s and now served from %s, too: a read may miss "
-			    "what was written", *now->store ? now->store : "a store unknown",
+			    "written data", *now->store ? now->store : "a store unknown",
 			    plan->label);
 	if (*now->store)
-		return failed(name, "is up with %s; %s would lose what is written there: give "
+		return failed(name, "is up with %s; %s would lose data that is written there: give "
 			      "the same store, 'abusectl reset %u' first (ends all I/O), or "
 			      "pass --force to risk it", now->store, plan->label, number);
 	if (plan->has_backend)
 		return EXIT_OK;
-	return failed(name, "is up, and the default backend, %s, would drop what is written; say "
-		      "which backend it is, as in 'abusectl server %u %s'",
+	return failed(name, "is up, and the default backend, %s, would discard all writes; name "
+		      "the backend, as in 'abusectl server %u %s'",
 		      plan->serving.backend->name, number, plan->serving.backend->name);
 }
 

@@ -170,7 +170,7 @@ int settings_refused(const struct settings *settings,
 		if (params->flags & ABUSE_PARAMS_SEALED && !settings->reconnect)
 			return failed(name, "is up, its disk is claimed (mounted, swap, md), "
 				      "or somebody else than root has it open ('abusectl "
-				      "detach --dry-run %u' tells who); 'abusectl reset %u' or "
+				      "detach --dry-run %u' names the process); 'abusectl reset %u' or "
 				      "close it first", number, number);
 		return failed(name, settings->reconnect ?
 			      "is in use: its disk is claimed (mounted, swap, md), or a "
@@ -186,8 +186,9 @@ int settings_refused(const struct settings *settings,
 	case EPERM:
 		return not_permitted(settings, now);
 	case EINVAL:
-		return failed(name, "size=%llu bs=%u qs=%u: refused by the module, which "
-			      "is not of this program's version; load the one that is",
+		return failed(name, "size=%llu bs=%u qs=%u: refused by the module, whose "
+			      "version differs from this program's; load the module of the same "
+			      "version",
 			      size, params->logical_block_size, params->queue_limit);
 	case E2BIG:
 	case ENOTTY:
