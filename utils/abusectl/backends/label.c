@@ -95,7 +95,7 @@ void label_of(const struct backend *backend, const char *args, unsigned int numb
 {
 	char object[48], uri[URI_TEXT];
 
-	if (backend->inner) {
+	if (backend->inner && args) {
 		label_of_both(backend, args, number, uid, label);
 	} else if (backend == &backend_mem) {
 		snprintf(object, sizeof(object), "/dev/shm/abuse-%u-%u", uid, number);

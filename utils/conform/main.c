@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * abuse-conform: try a server on a disk of its own, and print a verdict for each promise.
+ * Arguments, the device, the table; and the end of a run in which nothing moves any more.
+ */
+#include "conform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libabuse.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MOST		(8ULL << 20)	/* bytes that are tried */
+#define PATIENCE	10		/* times the seconds of a step, for a promise */
+
+static struct subject subject = { .node = -1, .disk = -1, .seconds = 20, .kills = 20, .seed = 1 };
+static const char *trying;
+static bool was_added;
+
+static int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static int complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("abuse-conform: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return 1;
+}
+
+static void help(void)
+{
+	puts("Usage: abuse-conform [OPTION]... COMMAND [ARGUMENT]...\n"
+	     "Try a server on a disk of its own, and print a verdict for each promise.\n\n"
+	     "COMMAND serves a device in the foreground, and serves the same bytes again when it\n"
+	     "is killed and started anew. {} in its words is the number of the device.\n\n"
+	     "Options:\n"
+	     "  -k, --kills N       kill it so often while it is busy (default 20)\n"
+	     "  -s, --seed N        of sizes and places (default 1)\n"
+	     "  -t, --timeout N     seconds that it may take to start or end (default 20)\n"
+	     "  -h, --help\n"
+	     "  -V, --version\n\n"
+	     "Exit status: 0 all promises are kept, 1 not all, 2 wrong usage.");
+}
+
+/* ---- the device ---- */
+
+static void drop_device(void)
+{
+	int i;
+
+	server_kill(subject.server);
+	if (subject.node >= 0) {
+		abuse_ctl_reset(subject.node);
+		close(subject.node);
+	}
+	if (subject.disk >= 0)
+		close(subject.disk);
+	/* A worker of udev may have it open for a moment. */
+	for (i = 0; was_added && i < 500 && abuse_ctl_remove(subject.number) == -EBUSY; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+}
+
+static int make_device(void)
+{
+	struct abuse_add add = { .number = ABUSE_NUMBER_ANY };
+	char path[32];
+	int ret = abuse_ctl_add(&add), i;
+
+	if (ret)
+		return complain("a device cannot be added: %s", strerror(-ret));
+	was_added = true;
+	subject.number = add.number;
+	snprintf(path, sizeof(path), "%u", add.number);
+	for (i = 0; i < 500 && subject.node < 0; i++) {
+		subject.node = abuse_dev_open(path);
+		if (subject.node < 0)
+			nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	}
+	return subject.node < 0 ? complain("/dev/abctl%u cannot be opened: %s", add.number,
+					   strerror(-subject.node)) : 0;
+}
+
+static int open_disk(void)
+{
+	char path[32];
+	int block, i;
+
+	snprintf(path, sizeof(path), "/dev/abuse%u", subject.number);
+	for (i = 0; i < 500 && subject.disk < 0; i++) {
+		subject.disk = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+		if (subject.disk < 0)
+			nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	}
+	if (subject.disk < 0 || ioctl(subject.disk, BLKGETSIZE64, &subject.whole_size) ||
+	    ioctl(subject.disk, BLKSSZGET, &block))
+		return complain("%s cannot be opened: %s", path, strerror(errno));
+	subject.block = (unsigned int)block;
+	subject.size = subject.whole_size < MOST ? subject.whole_size : MOST;
+	if (subject.size >= 1 << 20)
+		return 0;
+	return complain("a disk of 1 MiB or more is needed");
+}
+
+static int begin(void)
+{
+	int ret = make_device();
+
+	if (ret)
+		return ret;
+	subject.server = server_start(&subject);
+	ret = server_await_ready(&subject, subject.server);
+	if (ret)
+		return complain("%s %s", subject.command[0], ret == -ECHILD ?
+				"ended before it served" : "does not serve; does it wait for "
+				"requests in the foreground?");
+	return open_disk();
+}
+
+/* ---- verdicts ---- */
+
+static void print(const char *name, enum verdict verdict)
+{
+	static const char *const words[] = { "kept", "BROKEN", "not tried" };
+
+	printf("%-8s %-10s %s\n", name, words[verdict], subject.detail);
+	fflush(stdout);
+}
+
+/* A request that is never answered keeps its thread: only the device's end frees it. */
+static void *watch(void *arg)
+{
+	const char *last = NULL;
+	unsigned int seconds = 0;
+
+	for (;; sleep(1)) {
+		const char *now = __atomic_load_n(&trying, __ATOMIC_RELAXED);
+
+		seconds = now == last ? seconds + 1 : 0;
+		last = now;
+		if (seconds < PATIENCE * subject.seconds)
+			continue;
+		say(&subject, BROKEN, "nothing moved for %u s: a request is not answered",
+		    seconds);
+		print(now ? now : "start", BROKEN);
+		drop_device();
+		_exit(1);
+	}
+	return arg;
+}
+
+static int try_all(void)
+{
+	const struct promise *promise;
+	enum verdict verdict;
+	int broken = 0;
+
+	for (promise = promises; promise->name; promise++) {
+		__atomic_store_n(&trying, promise->name, __ATOMIC_RELAXED);
+		verdict = promise->try(&subject);
+		print(promise->name, verdict);
+		broken += verdict == BROKEN;
+		if (promise[1].name && (!subject.server || server_has_ended(subject.server))) {
+			complain("%s serves no more: what is left is not tried",
+				 subject.command[0]);
+			return 1;
+		}
+	}
+	return broken > 0;
+}
+
+static int take_number(const char *text, unsigned long least, unsigned long *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoul(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && !errno && *number >= least &&
+	    *number <= 1000000)
+		return 0;
+	complain("%s: must be a number from %lu to 1000000", text, least);
+	return 2;
+}
+
+static int take_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "kills", required_argument, NULL, 'k' }, { "seed", required_argument, NULL, 's' },
+		{ "timeout", required_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
+	};
+	unsigned long number;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+k:s:t:hV", options, NULL)) >= 0) {
+		if (option == 'h' || option == 'V') {
+			if (option == 'h')
+				help();
+			else
+				puts("abuse-conform " VERSION);
+			return -1;
+		}
+		if (option == '?' || take_number(optarg, option == 't', &number))
+			return 2;
+		if (option == 'k')
+			subject.kills = (unsigned int)number;
+		else if (option == 's')
+			subject.seed = number;
+		else
+			subject.seconds = (unsigned int)number;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t watcher;
+	int ret = take_options(argc, argv);
+
+	if (ret)
+		return ret < 0 ? 0 : ret;
+	if (optind == argc) {
+		complain("a COMMAND is needed; abuse-conform --help says more");
+		return 2;
+	}
+	subject.command = argv + optind;
+	if (pthread_create(&watcher, NULL, watch, NULL))
+		return complain("no thread can be started");
+	ret = begin() ?: try_all();
+	drop_device();
+	return ret;
+}
