@@ -46,6 +46,18 @@ check-kernel:				## all module tests on a kernel with KASAN, lockdep, kmemleak (
 check-field:				## what other tools say of a loop disk and of ours; not all of it agrees yet
 	@tests/check field
 
+fuzz:					## processes of three users against the module (RUNS=, SECONDS_EACH=, WITH=kasan|kcsan|none)
+	@tests/campaign/run fuzz
+
+crash-campaign:				## databases on disks whose servers fail (RUNS=, KILLS=)
+	@tests/campaign/run crash
+
+seeds:					## servers, kills and power cuts simulated from seeds (RUNS=, SEEDS=)
+	@tests/campaign/run seeds
+
+campaign-total:				## what the campaigns have done so far
+	@tests/campaign/run total
+
 bench:					## abuse against ublk, nbd, loop: instructions and I/Os; 25 minutes (BENCH_QUICK=1: 5)
 	@tests/bench/run
 
@@ -113,4 +125,4 @@ clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help demo bench bench-compare check check-field check-all check-quick check-kernel check-build lint deb rpm autopkgtest shell format tools utils module install clean
+.PHONY: all help demo bench bench-compare check check-field check-all check-quick check-kernel check-build fuzz crash-campaign seeds campaign-total lint deb rpm autopkgtest shell format tools utils module install clean

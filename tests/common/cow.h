@@ -3,7 +3,7 @@
  * The backend cow without a device: cow_server() opens it as abusectl would, cow_do() has a
  * request done by its callbacks and, where they redirect it, by the kernel, as played
  * here. A test that wants to see system calls defines them as macros, with
- * COW_SYSTEM_CALLS, before it includes this.
+ * COW_SYSTEM_CALLS, before it includes this; with COW_LIBRARY it brings the library itself.
  */
 #ifndef ABUSE_TEST_COW_H
 #define ABUSE_TEST_COW_H
@@ -62,6 +62,7 @@ const char *device_name(unsigned int number)
 	return "abuse0";
 }
 
+#ifndef COW_LIBRARY
 /* What the library keeps of a request. */
 struct cow_slot {
 	struct abuse_req req;
@@ -83,6 +84,8 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 	slot->target = offset;
 	return 0;
 }
+
+#endif /* COW_LIBRARY */
 
 static void cow_remove(void)
 {
@@ -134,6 +137,7 @@ static void cow_abandon(struct cow *cow)
 	free(cow);
 }
 
+#ifndef COW_LIBRARY
 #ifndef cow_synced_range
 #define cow_synced_range(fd, offset, length)	fdatasync(fd)
 #endif
@@ -181,5 +185,7 @@ static int cow_do(struct cow *cow, uint32_t op, uint32_t flags, uint64_t offset,
 		ret = ops->flush(&slot.req);
 	return ret;
 }
+
+#endif /* COW_LIBRARY */
 
 #endif
