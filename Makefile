@@ -84,6 +84,10 @@ shell: deb				## root shell in a guest of SUITE (trixie) with the packages insta
 	@tests/vm/guest shell $(SUITE) --share . \
 		--prepared "$$(tests/vm/guest prepare $(SUITE) build/deb/$(SUITE)/*.deb)"
 
+site:					## README, manuals and benchmark as a small web site in build/site
+	@$(need) mandoc:mandoc cmark-gfm:cmark-gfm
+	@man/site/build build/site
+
 format:					## clang-format the changed lines of C files
 	@$(need) clang-format:clang-format git-clang-format:clang-format
 	@git clang-format --extensions c,h -f || true
@@ -125,4 +129,4 @@ clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help demo bench bench-compare check check-field check-all check-quick check-kernel check-build fuzz crash-campaign seeds campaign-total lint deb rpm autopkgtest shell format tools utils module install clean
+.PHONY: all help demo bench bench-compare check check-field check-all check-quick check-kernel check-build fuzz crash-campaign seeds campaign-total lint deb rpm autopkgtest shell site format tools utils module install clean
