@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * From what a program calls a device to a control node of one that is up: found,
- * opened or added, set up or taken over. server.c enters with a checked config; no
+ * Gets a device for a server: finds it by number, name or path, opens or adds it, and
+ * configures it or joins its configuration. server.c enters with a checked config; no
  * request is fetched here.
  */
 #include "internal.h"
@@ -25,7 +25,7 @@ static int open_number(int number)
 	return abuse_dev_open(text);
 }
 
-/* By the number or the name that @text is; -EEXIST: somebody was faster. */
+/* Adds a device with the number or name in @text; -EEXIST: another process added it first. */
 static int add(const char *text)
 {
 	struct abuse_add add = { .number = ABUSE_NUMBER_ANY };
@@ -63,7 +63,7 @@ static int open_device(struct abuse_server *srv)
 	return open_named(config->device, config->flags & ABUSE_SERVER_ADD);
 }
 
-/* Anyone may take a name or number first; what is served there would be theirs. */
+/* Another user may have taken the name or number first, and would get all data that is served there. */
 static bool is_foreign(const struct abuse_server *srv)
 {
 	return srv->config.flags & ABUSE_SERVER_ADD && srv->params.owner &&
@@ -93,7 +93,7 @@ static int set_up(struct abuse_server *srv)
 	return abuse_ctl_set_params_sized(srv->fd, &params, sizeof(params));
 }
 
-/* The first thing that @wanted gives and @now does not have, or NULL; limits that may change are not compared. */
+/* The first value of @wanted that differs from @now, or NULL; limits that may change are not compared. */
 static const char *difference(const struct abuse_params *wanted,
 			      const struct abuse_params *now)
 {
@@ -165,8 +165,8 @@ static int set_up_or_take_over(struct abuse_server *srv)
 }
 
 /*
- * Of servers that start at the same moment one configures the device, the others take over. That takes them
- * milliseconds; a lock that is kept longer is somebody's mistake or ill will, and not waited for.
+ * If several servers start at once, the lock lets one configure the device, and the others join. A server keeps the
+ * lock for milliseconds. If a process keeps it longer, by mistake or on purpose, give up.
  */
 static int lock_node(int fd)
 {

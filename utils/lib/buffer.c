@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Memory for data: where the payloads of WRITEs come to, and what READs give is put
- * until it is sent. Its segments are filled from front to back; one is empty again
- * when all that had their data there are answered.
+ * Memory for data: the kernel puts payloads of WRITEs there, and callbacks the data of
+ * READs. Segments are filled from front to back; a segment is empty again when all
+ * requests with data in it have been completed.
  */
 #include "internal.h"
 
@@ -67,7 +67,7 @@ bool queue_open_window(struct queue *queue)
 	return segment;
 }
 
-/* Payloads have their place already: what READs give comes behind the last of them. */
+/* Data of READs comes behind the last WRITE payload of this call. */
 void queue_close_window(struct queue *queue, unsigned int nr)
 {
 	const struct abuse_request *from = queue->requests, *end = from + nr;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * To the kernel and back: replies go, requests come. Knows of no callback; what was
- * refused it sends once more, as an error.
+ * The exchange with the kernel: sends replies, fetches requests. Calls no callback. If the
+ * kernel refuses a reply, sends an error for that request.
  */
 #include "internal.h"
 
 #include <string.h>
 
-/* It was counted as done. */
+/* The request was counted as completed; correct the counters. */
 static void count_refused(struct abuse_counts *counts, const struct slot *slot)
 {
 	if (slot->req.op == ABUSE_OP_READ)
@@ -19,7 +19,7 @@ static void count_refused(struct abuse_counts *counts, const struct slot *slot)
 	count(&counts->errors, 1);
 }
 
-/* Its reply is over: what it named is the program's alone again. */
+/* The reply was processed: the program may reuse the memory that the reply named. */
 static void release_slot(struct queue *queue, struct slot *slot)
 {
 	void (*release)(struct abuse_req *req) = queue->srv->ops.release;
@@ -29,7 +29,7 @@ static void release_slot(struct queue *queue, struct slot *slot)
 	queue_free_slot(queue, slot);
 }
 
-/* What was refused but is still held is answered again, as an error. */
+/* The kernel refused the reply and the request is still held: reply with an error. */
 static void clear_refused(struct queue *queue)
 {
 	unsigned int i, nr = 0;
@@ -102,7 +102,7 @@ int queue_answer(struct queue *queue)
 {
 	int ret = 0;
 
-	/* What is refused is answered once more. */
+	/* Refused replies are sent again, as errors. */
 	while (queue->nr_replies && ret >= 0)
 		ret = queue_exchange(queue, 0, 0);
 	return ret;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The library's private map: what its files share and programs must not see.
+ * The private map of the library: declarations that its files share and programs must not see.
  *
  * A server has a queue for each thread or event loop. A queue has slots, one for
  * each request that it may hold, and segments for their data. All of it belongs
- * to the thread that serves the queue, but for what is marked [any]: that is how
- * abuse_req_done() gets a slot back to it from elsewhere.
+ * to the thread that serves the queue, except for fields marked [any], through which
+ * abuse_req_done() in other threads returns a slot.
  *
  *	free --exchange--> todo --run--> with a callback --> done [any]
  *	  ^                                    |                |
@@ -36,7 +36,7 @@ static inline int abuse_ioctl(int fd, unsigned long cmd, const void *arg)
 	return ret < 0 ? -errno : ret;
 }
 
-/* What the first header had: programs that were built with it know no more. */
+/* Sizes in the first header, for programs that were built with it. */
 #define END_OF(type, field)	(offsetof(type, field) + sizeof(((type *)0)->field))
 #define PARAMS_SIZE_1		END_OF(struct abuse_params, depth)
 #define ADD_SIZE_1		END_OF(struct abuse_add, uuid)
@@ -44,11 +44,11 @@ static inline int abuse_ioctl(int fd, unsigned long cmd, const void *arg)
 /* A field that other threads use meanwhile. */
 #define LOAD(field)		__atomic_load_n(&(field), __ATOMIC_SEQ_CST)
 #define STORE(field, value)	__atomic_store_n(&(field), (value), __ATOMIC_SEQ_CST)
-/* For which no other field's order counts. */
+/* Relaxed order: no other field depends on it. */
 #define SET(field, value)	__atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
 #define SWAP(field, value)	__atomic_exchange_n(&(field), (value), __ATOMIC_SEQ_CST)
 
-/* Part of a queue's buffer. Data is put one behind the other, until all is over. */
+/* Part of a queue's buffer, filled from front to back. */
 struct segment {
 	unsigned char *at;
 	size_t used;
@@ -70,7 +70,7 @@ struct slot {
 	struct slot *followers;		/* answered with it: they share its flush */
 	uint64_t target;		/* of a redirect: where in the file; or place of its bytes */
 	uint32_t file;
-	unsigned int marks;		/* what is not the rule; see below */
+	unsigned int marks;		/* IS_*, see below */
 	int state;			/* [any] SLOT_* */
 	int result;			/* [any] written by who answers it */
 };
@@ -81,7 +81,7 @@ struct slot {
 #define IS_STORED	8		/* by the kernel, with the reply */
 #define IS_POINTED	16		/* to memory of the program's */
 
-/* First in, first out. */
+/* A FIFO. */
 struct list {
 	struct slot *first, **end;
 };
@@ -99,7 +99,7 @@ static inline void list_add(struct list *list, struct slot *slot)
 	list->end = &slot->next;
 }
 
-/* There is one. */
+/* The list must not be empty. */
 static inline struct slot *list_pop(struct list *list)
 {
 	struct slot *slot = list->first;
@@ -190,7 +190,7 @@ struct abuse_server {
 	uint32_t always;		/* ABUSE_REQ_* that every WRITE gets */
 	int serves;			/* [any] SERVES_* */
 	bool is_stopped;		/* [any] */
-	bool is_abandoned;		/* [any] what is asynchronous is not waited for */
+	bool is_abandoned;		/* [any] do not wait for asynchronous requests */
 	int error;			/* [any] the first that ended a thread */
 	sem_t ending;			/* posted with is_stopped */
 	unsigned int nr_queues;
@@ -228,17 +228,17 @@ void queue_destroy(struct queue *queue);
 int queue_turn(struct queue *queue, int64_t wait);
 
 /*
- * exchange.c: sends all replies; how many requests came, or -errno. A signal
- * does not end it; once the server is stopped it asks for none and does not wait.
- * queue_answer() asks for none, and sends what was refused again.
+ * exchange.c: sends all replies; returns the number of fetched requests, or -errno. A signal
+ * does not end it. After a stop it fetches none and does not wait. queue_answer() fetches
+ * none, and sends errors for refused replies.
  */
 int queue_exchange(struct queue *queue, unsigned int max_requests, int64_t wait);
 int queue_answer(struct queue *queue);
 
 /*
- * buffer.c: memory for what a READ is to give, and room for the payloads of the next
- * call; false: none is left. What has a reply needs its memory no longer than until
- * that is sent, which comes before anything arrives.
+ * buffer.c: memory for the data of a READ, and for the payloads of the next call; false:
+ * none is left. Memory of a reply is free when the reply was sent, which happens before
+ * new requests arrive.
  */
 bool queue_make_room(struct queue *queue, struct slot *slot);
 bool queue_open_window(struct queue *queue);
@@ -246,8 +246,8 @@ void queue_close_window(struct queue *queue, unsigned int nr);
 void queue_vacate(struct queue *queue);
 
 /*
- * run.c: the callback is called, and what it says settled, now or in a later turn.
- * One flush is for all requests that wait for one; the others are not kept waiting.
+ * run.c: calls the callback and processes its result, now or in a later turn. One flush
+ * covers all requests that wait for one; replies of other requests do not wait for it.
  */
 void queue_run(struct queue *queue, struct slot *slot);
 void queue_settle(struct queue *queue, struct slot *slot, int result);
@@ -255,7 +255,7 @@ int queue_flush_late(struct queue *queue);
 
 /* reply.c */
 
-/* Of a request that was done, where its bytes are or go. */
+/* The address of the data of a request that was executed. */
 static inline void reply_with_bytes(struct abuse_reply *reply, const struct slot *slot,
 				    int result)
 {
@@ -287,7 +287,7 @@ void queue_lie_down(struct queue *queue);
 int queue_sleep(struct queue *queue);
 int queue_is_orphaned(const struct queue *queue);
 
-/* Who does that may answer it. */
+/* Takes the right to complete the request: true for one caller only. */
 static inline bool slot_claim(struct slot *slot)
 {
 	return SWAP(slot->state, SLOT_ANSWERED) == SLOT_BEGUN;

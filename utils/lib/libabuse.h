@@ -2,7 +2,7 @@
 /*
  * libabuse: control abuse devices and serve them, without knowing ioctls.
  *
- * Functions return 0 (or what is said) on success and -errno on failure; none
+ * Functions return 0 (or the value that their comment names) on success and -errno on failure; none
  * prints or exits. Three parts: control commands (ctl.c), finding devices
  * (dev.c), serving (server.c). A server of one screen needs the last alone:
  * a struct abuse_ops, abuse_server_open, abuse_server_run.
@@ -41,7 +41,7 @@ const char *abuse_version(void);
  * abuse_reason() - why the last call of this thread failed, in words
  *
  * One line without a line feed, "" if there is nothing to say beyond the error number. Written by
- * abuse_server_open(), abuse_server_start() and what they call. It stays valid until the next of these calls of the same
+ * abuse_server_open(), abuse_server_start() and the functions that they call. It stays valid until the next of these calls of the same
  * thread.
  */
 const char *abuse_reason(void);
@@ -65,8 +65,8 @@ int abuse_ctl_set_params_sized(int fd, struct abuse_params *params, size_t size)
  * abuse_ctl_add() - make a device
  * @add: number (or ABUSE_NUMBER_ANY), name and the rest; size is filled in here
  *
- * The number it became is left in @add->number. These three open
- * /dev/abuse-control; its errors and those of open(2) are theirs.
+ * Leaves the number of the new device in @add->number. This function and the next two open
+ * /dev/abuse-control, and return the errors of open(2) and of the call.
  */
 
 /* abuse_ctl_remove() - remove device @number; -EBUSY while its disk is open */
@@ -76,26 +76,26 @@ int abuse_ctl_remove(unsigned int number);
 int abuse_ctl_get_free(void);
 
 /*
- * The rest of this part is about the one device whose control node @fd is; values
- * and errors are those that <linux/abuse.h> tells of each call.
+ * The other functions of this part are for the device whose control node is @fd; abuse(4) has the values and errors
+ * of each call.
  */
 
-/* abuse_ctl_get_status() - what 2009 knew of a device */
+/* abuse_ctl_get_status() - the state of a device, in the struct of 2009 */
 int abuse_ctl_get_status(int fd, struct abuse_info *info);
 
-/* abuse_ctl_set_status() - set up as in 2009, or reconnect; -EBUSY when it is up */
+/* abuse_ctl_set_status() - configure a device as in 2009, or reconnect; -EBUSY if it is up */
 int abuse_ctl_set_status(int fd, const struct abuse_info *info);
 
 /*
  * abuse_ctl_get_params() - all the parameters of a device
  *
- * What an older module does not know is left zero; the size is filled in here.
+ * Fields that an older module does not know are 0. The function fills in the size.
  */
 
 /*
  * abuse_ctl_set_params() - set an empty device up, or change one that is up
  *
- * The size is filled in here. -EPERM: sealing is for CAP_SYS_ADMIN alone.
+ * The function fills in the size. -EPERM: only CAP_SYS_ADMIN may seal.
  */
 
 /* abuse_ctl_set_poll() - which requests make @fd readable: mode 0 or 1 */
@@ -104,10 +104,10 @@ int abuse_ctl_set_poll(int fd, unsigned int mode);
 /* abuse_ctl_reset() - end every request with EIO and empty the device */
 int abuse_ctl_reset(int fd);
 
-/* abuse_ctl_get_bio() - hand out the oldest request; -ENOMSG when there is none */
+/* abuse_ctl_get_bio() - the oldest request, which stays queued; -ENOMSG if there is none */
 int abuse_ctl_get_bio(int fd, struct abuse_xfr_hdr *hdr);
 
-/* abuse_ctl_put_bio() - answer what abuse_ctl_get_bio() handed out */
+/* abuse_ctl_put_bio() - complete a request of abuse_ctl_get_bio() */
 int abuse_ctl_put_bio(int fd, struct abuse_xfr_hdr *hdr);
 
 /* ---- dev.c: finding devices and their nodes ------------------------------ */
@@ -115,7 +115,7 @@ int abuse_ctl_put_bio(int fd, struct abuse_xfr_hdr *hdr);
 #define ABUSE_MAX_NUMBER	((1U << 20) - 1)
 #define ABUSE_UUID_TEXT		37	/* with the final 0 */
 
-/* What sysfs tells of a device; an attribute that is not there reads 0 or "". */
+/* The state of a device in sysfs; a missing attribute reads as 0 or "". */
 struct abuse_dev {
 	uint64_t number;
 	uint64_t size;			/* bytes */
@@ -124,14 +124,14 @@ struct abuse_dev {
 	char	 uuid[ABUSE_UUID_TEXT];
 	uint64_t owner;			/* uid */
 	uint64_t trusted;
-	uint64_t ready;			/* a server has waited, and one lives */
+	uint64_t ready;			/* a server has waited since configuration */
 	uint64_t read_only;
 	uint64_t block_size;		/* logical */
 	uint64_t queue_limit;
 	uint64_t hw_queues;
 	uint64_t depth;
-	uint64_t queued;		/* requests nobody holds */
-	uint64_t held;			/* requests servers hold */
+	uint64_t queued;		/* requests that no server holds */
+	uint64_t held;			/* requests that servers hold */
 	uint64_t served;
 	uint64_t errors;
 	uint64_t returned;		/* by servers that died */
@@ -178,8 +178,8 @@ int abuse_dev_open(const char *text);
 /* ---- server.c: a device answered by callbacks ------------------------------ */
 
 /*
- * A request, as a callback gets it. It is the callback's until its answer: the
- * return value, or abuse_req_done(). It is never copied or freed by the callback.
+ * A request, as a callback gets it. The callback owns it until it returns a result or, after ABUSE_ASYNC, until
+ * abuse_req_done(). It never copies or frees it.
  */
 struct abuse_server;
 
@@ -196,27 +196,25 @@ struct abuse_req {
 };
 
 /*
- * What a server does. A callback answers by returning
+ * The callbacks of a server. The return value of a callback completes the request:
  *
  *   0			done
  *   -errno		failed; one that the kernel does not allow there becomes EIO
- *   ABUSE_ZEROES	pread: zeroes, whatever is in data
- *   ABUSE_ASYNC	not yet: abuse_req_done() will say, now or later, once
+ *   ABUSE_ZEROES	pread: zeroes; data is ignored
+ *   ABUSE_ASYNC	not complete yet: abuse_req_done() is called once, now or later
  *
  * Anything else fails the request with EIO. Callbacks of different threads
  * run at the same time.
  *
- * An operation that is missing is answered EIO (pread, pwrite), EOPNOTSUPP (trim,
- * zero) or 0 (flush).
+ * If a callback is missing, its requests fail with EIO (pread, pwrite) or EOPNOTSUPP (trim, zero), or succeed (flush).
  *
- * pwrite has stored its bytes, where every other server of the device would read
- * them, before it answers, or has the kernel do so with the answer.
+ * pwrite stores its data where every other server of the device reads it, before it returns 0, or lets the kernel
+ * store it (abuse_req_store(), abuse_req_redirect()).
  *
- * flush makes durable whatever any server answered before; it is called for FLUSH,
- * after a pwrite or zero with ABUSE_REQ_FUA and, on a device without a write cache,
- * after every one, and these are answered when it has. One call may be for many: @req
- * is one of them. With ABUSE_SERVER_FUA pwrite and zero do that themselves:
- * ABUSE_REQ_FUA in @req->flags says when.
+ * flush makes all data durable that any server has stored before. It is called for FLUSH, after a pwrite or zero with
+ * ABUSE_REQ_FUA and, on a device without a write cache, after every pwrite and zero; these complete after it. One call
+ * may cover several requests: @req is one of them. With ABUSE_SERVER_FUA, pwrite and zero make their data durable
+ * themselves if @req->flags has ABUSE_REQ_FUA.
  *
  * zero must not deallocate if ABUSE_REQ_NOUNMAP is in @req->flags.
  */
@@ -251,37 +249,33 @@ struct abuse_ops {
 };
 
 /*
- * abuse_req_done() - answer what a callback has left with ABUSE_ASYNC
+ * abuse_req_done() - complete a request whose callback returned ABUSE_ASYNC
  * @result: as a callback returns it, but not ABUSE_ASYNC
  *
- * From any thread, also before the callback returns; takes no lock, never waits.
- * The thread that fetched the request sends the answer, and is woken for that
- * if it sleeps. The request is gone when this returns 0.
+ * From any thread, also before the callback returns; takes no lock, never waits. The thread that fetched the request
+ * sends the reply, and is woken if it sleeps. The request must not be used after this returns 0.
  *
- * -EALREADY: it was answered before. -EINVAL: @result is no answer; the request
- * has failed with EIO.
+ * -EALREADY: it was completed before. -EINVAL: @result is invalid; the request fails with EIO.
  */
 int abuse_req_done(struct abuse_req *req, int result);
 
 /*
- * abuse_req_point() - answer a READ with bytes that are in memory already
+ * abuse_req_point() - complete a READ with bytes that are in memory already
  * @bytes: @req->length of them; they stay the caller's
  *
- * In place of filling @req->data, which is not to be used any more: the kernel copies
- * from @bytes. Takes effect when the request is answered 0; for whoever may answer
- * the request, from any thread.
+ * Use it instead of filling @req->data: the kernel copies from @bytes. Takes effect when the request completes with 0. May
+ * be called from any thread that may complete the request.
  *
- * They stay mapped until abuse_ops.release is called for @req, or abuse_server_free() if there is no such callback,
- * and nothing changes them but what changes the disk.
- * If some of it is not there, say because the file was made shorter, that request
- * fails with EIO, and no signal is raised. To read a hole of a mapped file fills it.
+ * The bytes must stay mapped until abuse_ops.release is called for @req, or until abuse_server_free() if there is no such
+ * callback. Until then only writes to the disk may change them. If a part of the memory is missing, for example because
+ * the file was truncated, the request fails with EIO, and no signal is raised. Reading a hole of a mapped file fills it.
  *
  * -EOPNOTSUPP: it is no READ. -EINVAL: @bytes is NULL. -EALREADY: it was answered before.
  */
 int abuse_req_point(struct abuse_req *req, const void *bytes);
 
 /*
- * abuse_req_gather() - answer a READ with bytes that lie in several places
+ * abuse_req_gather() - complete a READ with bytes from several addresses
  * @pieces: @nr pieces, @req->length bytes in all; they are copied to @req->data before this returns
  *
  * -EOPNOTSUPP: it is no READ, has no data (ABUSE_SERVER_NO_READ_DATA), or abuse_req_point() was called.
@@ -293,12 +287,12 @@ int abuse_req_gather(struct abuse_req *req, const struct iovec *pieces, unsigned
 struct abuse_server *abuse_req_server(const struct abuse_req *req);
 
 /*
- * abuse_req_store() - have the kernel put a WRITE's bytes in their place
- * @place: room for @req->length bytes; it stays the caller's
+ * abuse_req_store() - let the kernel store the data of a WRITE in memory
+ * @place: memory of @req->length bytes; it stays the caller's
  *
- * In place of copying @req->data, which need not be there (ABUSE_SERVER_NO_WRITE_DATA).
- * Takes effect when the request is answered 0, and the writer hears of it when all
- * bytes are there; for whoever may answer the request, from any thread.
+ * Use it instead of copying @req->data, which may be NULL (ABUSE_SERVER_NO_WRITE_DATA). Takes effect when the request
+ * completes with 0: the write succeeds when all bytes are stored. May be called from any thread that may complete the
+ * request.
  *
  * @place stays mapped as long as the bytes of abuse_req_point(), and where every other server would read it: shared memory, or a
  * mapped file. If some of it is not there, that request fails with EIO, part of
@@ -313,14 +307,13 @@ struct abuse_server *abuse_req_server(const struct abuse_req *req);
 int abuse_req_store(struct abuse_req *req, void *place);
 
 /*
- * abuse_req_redirect() - have the kernel do a request, on a registered file
+ * abuse_req_redirect() - let the kernel execute a request on a registered file
  * @file: what abuse_server_add_file() returned
  * @offset: bytes; ignored for FLUSH
  *
- * Takes effect when the request is answered 0; no byte of it then passes through
- * this process. What flush redirects is a FLUSH alone, so a server that does so
- * is an ABUSE_SERVER_FUA one. A file that must be durable without a write cache is
- * opened O_DSYNC.
+ * Takes effect when the request completes with 0; its data does not pass through this process. A flush that is
+ * redirected covers its FLUSH request only, so such a server needs ABUSE_SERVER_FUA. A file that must be durable without
+ * a write cache is opened O_DSYNC.
  *
  * -EOPNOTSUPP: this kernel cannot, or the request is not such a one: do it yourself.
  * -EALREADY: it was answered before.

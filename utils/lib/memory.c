@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What keeps a server alive under memory pressure: it is declared an I/O flusher, so that its allocations do not
- * wait for its own disk, and its memory is locked, so that no page of it has to be read back. server.c enters at
- * open and at start; a forked child has neither and gets both again.
+ * Keeps a server alive under memory pressure: the process becomes an I/O flusher, so that its allocations do not wait
+ * for its own disk, and its memory is locked, so that no page must be read back. server.c enters at open and at
+ * start; a forked child inherits neither, and gets both again.
  *
  * Memory that is still to be mapped is locked only if no limit can make a later malloc() or pthread_create() of the
  * program fail: with CAP_IPC_LOCK, or without a limit. An ordinary user's limit is 8 MiB: then only what a request
@@ -102,7 +102,7 @@ void memory_hold(struct abuse_server *srv)
 	STORE(srv->holds, holds);
 }
 
-/* The guard page stays out of it. */
+/* Do not lock the guard page. */
 void memory_hold_stack(struct abuse_server *srv)
 {
 	unsigned int holds = LOAD(srv->holds);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The memory of a queue: everything that serving needs, got before it starts. All
- * sizes are those that abuse_server_open() has checked.
+ * The memory of a queue: all memory for serving is allocated before serving starts.
+ * abuse_server_open() has checked all sizes.
  */
 #include "internal.h"
 
@@ -47,7 +47,7 @@ static int answer_eopnotsupp(struct abuse_req *req)
 	return -EOPNOTSUPP;
 }
 
-/* FLUSH itself does nothing: who serves calls flush once, for all that wait for it. */
+/* FLUSH itself does nothing: run.c calls the flush callback once for all requests that wait for it. */
 static void choose_callbacks(int (**callbacks)(struct abuse_req *req),
 			     const struct abuse_ops *ops)
 {
@@ -102,7 +102,7 @@ void queue_destroy(struct queue *queue)
 {
 	if (!queue->srv)
 		return;
-	/* Their requests are back; they have a few instructions to go. */
+	/* These threads have returned their requests, and are about to leave abuse_req_done(). */
 	while (LOAD(queue->nr_answering))
 		sched_yield();
 	queue_close_bell(queue);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Why a call failed, in words: one line for each thread, kept until that thread's next failure. Who found the reason
- * writes it; server.c shows it to the program's debug callback.
+ * Why a call failed, in words: one line for each thread, kept until that thread's next failure. The function that
+ * finds the reason writes it; server.c passes it to the debug callback.
  */
 #include "internal.h"
 
@@ -23,7 +23,7 @@ const char *abuse_version(void)
 	return VERSION;
 }
 
-/* Every call that can fail for a reason of its own begins without one. */
+/* Clears the reason at the begin of each call that can fail. */
 void reason_clear(void)
 {
 	*reason = 0;
@@ -39,7 +39,7 @@ int reason_set(int err, const char *format, ...)
 	return err;
 }
 
-/* For an error that nobody below explained. */
+/* Explains an error if no function below has explained it. */
 int reason_of_error(int err, const char *what)
 {
 	if (err < 0 && !*reason)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Replies, as the kernel takes them: any result becomes one that is allowed, and is
- * counted. run.c enters, and has a shorter way for what nearly all replies are.
+ * Makes replies: maps each result to one that the kernel allows, and counts it. run.c
+ * enters, and has a fast path for most replies.
  */
 #include "internal.h"
 

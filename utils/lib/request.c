@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a callback may do with its request, from whichever thread: answer it later, say
- * where its bytes are or go, or have the kernel do it. The slot goes back to its queue over
- * a stack that takes no lock; turn.c takes it from there. Allocates nothing, makes no
- * exchange.
+ * Calls for callbacks, from any thread: complete a request later, name the memory of its
+ * data, or redirect it to a file. The slot returns to its queue on a stack without a lock;
+ * turn.c takes it from there. Allocates nothing, makes no exchange.
  */
 #include "internal.h"
 
@@ -31,7 +30,7 @@ int abuse_req_done(struct abuse_req *req, int result)
 	while (!__atomic_compare_exchange_n(&queue->done, &slot->next, slot, true,
 					    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		;
-	/* From here on the slot may be another request's, and after the count the queue gone. */
+	/* From here on the slot may belong to another request; after the count drops, the queue may be freed. */
 	queue_wake(queue);
 	__atomic_sub_fetch(&queue->nr_answering, 1, __ATOMIC_SEQ_CST);
 	return is_answer ? 0 : -EINVAL;
@@ -47,7 +46,7 @@ int abuse_req_point(struct abuse_req *req, const void *bytes)
 		return -EOPNOTSUPP;
 	if (!bytes)
 		return -EINVAL;
-	/* Of this and a redirect, the later counts. */
+	/* If a redirect was set before, this call replaces it. */
 	slot->marks &= ~(unsigned int)IS_REDIRECTED;
 	slot->marks |= IS_POINTED;
 	req->data = (void *)(uintptr_t)bytes;
@@ -86,7 +85,7 @@ int abuse_req_store(struct abuse_req *req, void *place)
 
 	if (LOAD(slot->state) != SLOT_BEGUN)
 		return -EALREADY;
-	/* A flush would come before the bytes do. */
+	/* A flush would run before the kernel has stored the data. */
 	if (req->op != ABUSE_OP_WRITE ||
 	    req->flags & (ABUSE_REQ_FUA | ABUSE_REQ_ATOMIC) ||
 	    !(slot->queue->srv->params.all_features & ABUSE_F_STORE))
@@ -107,7 +106,7 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 	if (!(slot->queue->srv->params.all_features & ABUSE_F_REDIRECT) ||
 	    req->flags & ABUSE_REQ_ATOMIC)
 		return -EOPNOTSUPP;
-	/* A write that waits for its flush has been done already. */
+	/* A write that waits for its flush is executed already. */
 	if (slot->marks & IS_FLUSHING && req->op != ABUSE_OP_FLUSH)
 		return -EOPNOTSUPP;
 	slot->marks &= ~(unsigned int)IS_STORED;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A request is done: its callback runs, and what that says becomes a reply, unless
- * a flush has to come first or the answer is to come later. turn.c enters.
+ * Executes a request: calls its callback, and makes a reply of the result, unless a flush
+ * must come first or the callback completes it later. turn.c enters.
  */
 #include "internal.h"
 
-/* What nearly all are: a READ or a WRITE that is over and wants nothing more. */
+/* The fast path: a READ or WRITE that is complete and needs no flush. */
 static inline bool is_plain(const struct slot *slot, int result)
 {
 	const struct abuse_req *req = &slot->req;
@@ -33,7 +33,7 @@ static inline void reply_plain(struct queue *queue, struct slot *slot, int resul
 					      &counts->written_bytes, slot->req.length);
 }
 
-/* What a callback returned, or -EIO if that makes no sense. */
+/* The return value of a callback, or -EIO if it is invalid. */
 static int judge(const struct slot *slot, int result)
 {
 	if (result < 0)
@@ -44,14 +44,14 @@ static int judge(const struct slot *slot, int result)
 		return result;
 	if (result)
 		return -EIO;
-	/* Bytes that nobody gave. */
+	/* There is no data: the callback could not have filled it in. */
 	if (slot->req.op == ABUSE_OP_READ && !slot->req.data &&
 	    !(slot->marks & IS_REDIRECTED))
 		return -EIO;
 	return 0;
 }
 
-/* Must a flush come before the reply? The kernel sees to what it does itself. */
+/* Must a flush come before the reply? For redirected requests the kernel does that. */
 static bool is_late(const struct queue *queue, const struct slot *slot)
 {
 	const struct abuse_server *srv = queue->srv;
@@ -70,7 +70,7 @@ static bool is_late(const struct queue *queue, const struct slot *slot)
 	return false;
 }
 
-/* The flush of @leader is over, and with it that of all who shared it. */
+/* The flush of @leader has ended; it covers all of its followers. */
 static void settle_flushed(struct queue *queue, struct slot *leader, int result)
 {
 	bool is_redirected = leader->marks & IS_REDIRECTED && !result;
@@ -102,7 +102,7 @@ void queue_settle(struct queue *queue, struct slot *slot, int result)
 		queue_reply(queue, slot, result);
 }
 
-/* The slot is the callback's until it returns, or longer if it says so. */
+/* The callback owns the slot until it returns; after ABUSE_ASYNC until abuse_req_done(). */
 static inline void begin(struct queue *queue, struct slot *slot,
 			 int (*callback)(struct abuse_req *req))
 {
@@ -121,7 +121,7 @@ static inline void begin(struct queue *queue, struct slot *slot,
 			queue_settle(queue, slot, result);
 		return;
 	}
-	/* abuse_req_done() was called, too: it comes back from there. */
+	/* abuse_req_done() was called, too, and returns the slot. */
 	slot->marks |= IS_SPOILED;
 	queue->nr_async++;
 }
@@ -133,7 +133,7 @@ void queue_run(struct queue *queue, struct slot *slot)
 	begin(queue, slot, queue->callbacks[op < NR_OPS ? op : NR_OPS]);
 }
 
-/* One flush for all requests that wait for one; the others are not kept waiting. */
+/* One flush for all requests that wait for one; replies of other requests do not wait for it. */
 int queue_flush_late(struct queue *queue)
 {
 	struct slot *leader;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A server from open to free: configuration, threads and their end, event loops. All
- * queues share one descriptor: what this server holds then returns at once whichever
- * way it dies, and a device removed and added again between two opens cannot give two
- * threads two devices. turn.c serves; here no request is touched.
+ * queues share one descriptor: then all requests return at once when the server dies, and
+ * all threads serve the same device, also if it is removed and added again meanwhile.
+ * turn.c serves; this file touches no request.
  */
 #include "internal.h"
 
@@ -113,7 +113,7 @@ static int prepare(struct abuse_server *srv)
 	return 0;
 }
 
-/* What the caller's header did not have yet is zero; what this library does not know must be. */
+/* Fields that the caller's header lacks are 0; fields that this library does not know must be 0. */
 static int read_struct(void *to, size_t known, const void *from, size_t size)
 {
 	const unsigned char *more = from;
@@ -164,7 +164,7 @@ int abuse_server_open_sized(struct abuse_server **to, const struct abuse_config 
 	return ret;
 }
 
-/* Of programs that were built with the first header. */
+/* For programs that were built with the first header. */
 int abuse_server_open(struct abuse_server **to, const struct abuse_config *config)
 {
 	return abuse_server_open_sized(to, config, sizeof(*config), PARAMS_SIZE_1);
@@ -172,7 +172,7 @@ int abuse_server_open(struct abuse_server **to, const struct abuse_config *confi
 
 /* ---- debugging ---- */
 
-/* The program's callback, if it has one; for what happens seldom. */
+/* Calls the debug callback, if there is one; for rare events. */
 void server_debug(const struct abuse_server *srv, const char *format, ...)
 {
 	char line[256];
@@ -186,7 +186,7 @@ void server_debug(const struct abuse_server *srv, const char *format, ...)
 	srv->ops.debug(srv->config.arg, line);
 }
 
-/* ---- what it is ---- */
+/* ---- properties ---- */
 
 unsigned int abuse_server_number(const struct abuse_server *srv)
 {
@@ -229,7 +229,7 @@ static bool enter(struct abuse_server *srv, int serves)
 	       (serves == SERVES_LOOPS && none == SERVES_LOOPS);
 }
 
-/* One that ends unasked ends all. */
+/* A thread that ends because of an error stops all others. */
 static void end(struct abuse_server *srv, int err)
 {
 	int none = 0;
@@ -240,12 +240,12 @@ static void end(struct abuse_server *srv, int err)
 	abuse_server_stop(srv);
 }
 
-/* Whose thread this is. */
+/* The server to which this thread belongs. */
 static __thread const struct abuse_server *own_server;
 
 /*
- * Who submits on the same processor goes on until it has to wait, and not until its
- * first request wakes this thread. Another policy was chosen, and stays.
+ * SCHED_BATCH: a submitter on the same processor runs until it waits, and its first request
+ * does not let this thread preempt it. Any other policy was chosen by the program and stays.
  */
 static void be_patient(void)
 {
@@ -283,7 +283,7 @@ static void kicked(int sig)
 	(void)sig;		/* its only use is to interrupt a wait */
 }
 
-/* Whatever a signal means to the program, it is not for these threads. */
+/* Signals are for the threads of the program, and not for these. */
 static void mask_signals(sigset_t *old)
 {
 	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
@@ -307,7 +307,7 @@ static int start_one(struct queue *queue, const pthread_attr_t *attr)
 	return reason_of_error(-ret, "cannot start a thread");
 }
 
-/* After a fork between open and start nothing is locked any more. */
+/* A fork between open and start loses the locks of memory: lock again. */
 static void hold_again(struct abuse_server *srv)
 {
 	if (LOAD(srv->generation) != memory_generation())
@@ -369,8 +369,8 @@ static bool is_past(const struct timespec *at)
 }
 
 /*
- * A kick that comes before a thread has begun to wait is lost on it, so it is sent
- * until the thread has ended; one that is busy finishes its batch first.
+ * A signal that arrives before the thread waits has no effect, so it is repeated until the
+ * thread has ended. A busy thread finishes its batch first.
  */
 static int join(struct queue *queue, const struct timespec *deadline)
 {
@@ -463,7 +463,7 @@ static int dispatch(struct queue *queue)
 	while (ret > 0 && ++turns < MAX_TURNS);
 	if (ret > 0)
 		queue_ring(queue);
-	/* A turn that asks for no request is not told. */
+	/* A turn that fetches no request does not notice a reset. */
 	if (!ret && (queue->is_full || LOAD(queue->srv->is_stopped)))
 		ret = queue_is_orphaned(queue);
 	queue_lie_down(queue);

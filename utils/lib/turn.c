@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A turn of a queue, in the order in which things happen: what was answered elsewhere
- * is taken back, replies are exchanged for new requests (exchange.c), and each is done
- * by its callback (run.c) as soon as there is memory for it (buffer.c). One thread per
- * queue, no lock, no allocation on the way.
+ * A turn of a queue, in this order: collect requests that other threads have completed,
+ * send replies and fetch new requests (exchange.c), and call the callback for each
+ * (run.c) as soon as there is memory for its data (buffer.c). One thread per queue, no
+ * lock, no allocation.
  *
- * A WRITE is over only when the callback has stored it, or the kernel does, so a server
- * may be killed at any instant: what it did not answer, another is handed again.
+ * A WRITE is completed only after the callback or the kernel has stored it, so a server may
+ * be killed at any instant: another server fetches the requests without a reply.
  */
 #include "internal.h"
 
 #define SECTOR_SHIFT	9
 
-/* ---- what earlier turns left ---- */
+/* ---- requests of earlier turns ---- */
 
-/* Oldest first, which the stack has last. */
+/* Reverses the stack: oldest first. */
 static void take_done(struct queue *queue)
 {
 	struct slot *slot, *next, *order = NULL;
@@ -33,7 +33,7 @@ static void take_done(struct queue *queue)
 	}
 }
 
-/* Memory for its bytes is there, if it needs any. */
+/* Gets memory for the data of a READ, if it needs any. */
 static inline bool has_room(struct queue *queue, struct slot *slot)
 {
 	return slot->req.op != ABUSE_OP_READ || queue->is_without_data ||
@@ -41,8 +41,8 @@ static inline bool has_room(struct queue *queue, struct slot *slot)
 }
 
 /*
- * READs for which there was no memory, and what came behind them: they stay until
- * requests before them are answered.
+ * READs without memory for their data, and the requests behind them, wait until earlier
+ * requests are completed.
  */
 static int run_todo(struct queue *queue)
 {
@@ -63,7 +63,7 @@ static int run_todo(struct queue *queue)
 	return 0;
 }
 
-/* What was left by an earlier turn: more than nothing only if something is slow. */
+/* Requests that an earlier turn left; none, unless a callback is slow. */
 static int catch_up(struct queue *queue)
 {
 	int ret;
@@ -80,9 +80,9 @@ static bool is_behind(const struct queue *queue)
 	return queue->nr_async || queue->todo.first || queue->late.first;
 }
 
-/* ---- what comes ---- */
+/* ---- new requests ---- */
 
-/* There are slots for all that comes even if no reply is taken. */
+/* There are enough slots even if the kernel refuses all replies. */
 static unsigned int room_for_more(const struct queue *queue)
 {
 	unsigned int held = queue->nr_slots - queue->nr_free - queue->nr_replies;
@@ -93,7 +93,7 @@ static unsigned int room_for_more(const struct queue *queue)
 	return depth - held < queue->nr_free ? depth - held : queue->nr_free;
 }
 
-/* What came becomes a slot. */
+/* Puts a fetched request into a slot. */
 static inline struct slot *adopt(struct queue *queue, const struct abuse_request *from)
 {
 	struct slot *slot = queue_take_slot(queue);
@@ -136,7 +136,7 @@ static int run_new(struct queue *queue, unsigned int nr)
 	return run_todo(queue);
 }
 
-/* ---- all of it ---- */
+/* ---- a whole turn ---- */
 
 static inline bool is_ended(const struct queue *queue)
 {
@@ -147,7 +147,7 @@ static inline bool is_ended(const struct queue *queue)
 		(LOAD(srv->is_abandoned) && !queue->nr_replies));
 }
 
-/* Reset or removed, as a thread has found: what is held is nobody's any more. */
+/* A thread found the device reset or removed: forget the requests that were held. */
 static inline int is_orphaned(const struct queue *queue)
 {
 	int err = LOAD(queue->srv->error);

@@ -5,8 +5,9 @@
  * descriptor, which is also what event loops poll. A queue without asynchronous
  * requests needs none of it: its thread waits in exchange.
  *
- * Who answers puts the slot on the stack, then looks whether the thread sleeps; who
- * goes to sleep says so, then looks at the stack. One of them sees the other.
+ * Race between a thread that completes a request and the serving thread that goes to sleep:
+ * the first puts the slot on the stack, then reads is_asleep; the second sets is_asleep,
+ * then reads the stack. At least one of them sees the other.
  */
 #include "internal.h"
 
@@ -45,7 +46,7 @@ void queue_ring(struct queue *queue)
 	static const uint64_t one = 1;
 	ssize_t ret;
 
-	/* It fails only if the bell has been ringing for ever. */
+	/* A write fails only if the counter of the eventfd is full: then the bell rings already. */
 	ret = write(queue->bell, &one, sizeof(one));
 	(void)ret;
 	STORE(queue->is_rung, true);
@@ -58,8 +59,8 @@ void queue_wake(struct queue *queue)
 }
 
 /*
- * A full queue must not be told of what it cannot take, but that its set-up is over:
- * that comes unasked.
+ * A full queue does not watch for requests, which it could not fetch. The end of its set-up
+ * (POLLERR, POLLHUP) is reported without being asked for.
  */
 static void watch_control(struct queue *queue)
 {
@@ -76,7 +77,7 @@ static void watch_control(struct queue *queue)
 	queue->is_watching = wanted;
 }
 
-/* What @events of the control node say of the device: 0, or that it is not ours any more. */
+/* The meaning of @events of the control node: 0, or -errno if the configuration has ended. */
 static int judge_events(const struct queue *queue, uint32_t events)
 {
 	struct abuse_params params;
@@ -124,7 +125,7 @@ int queue_sleep(struct queue *queue)
 	int nr;
 
 	queue_lie_down(queue);
-	/* Interrupted or not: there is a turn to take. */
+	/* After a signal, too, take a turn. */
 	nr = epoll_wait(queue->epoll, &event, 1, -1);
 	queue_rise(queue);
 	return nr == 1 && event.data.fd == queue->srv->fd ?
