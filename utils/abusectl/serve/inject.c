@@ -64,14 +64,14 @@ static uint64_t now(void)
 
 static bool is_to_fail(unsigned int op)
 {
-	double rate = state.wanted->rate[op], throw;
+	double rate = state.wanted->rate[op], drawn;
 
 	if (rate <= 0)
 		return false;
 	pthread_mutex_lock(&state.lock);
-	throw = erand48(state.dice[op]);
+	drawn = erand48(state.dice[op]);
 	pthread_mutex_unlock(&state.lock);
-	return throw < rate;
+	return drawn < rate;
 }
 
 /* Locked. */
