@@ -51,6 +51,7 @@ fuzz:					## processes of three users against the module (RUNS=, SECONDS_EACH=, 
 
 crash-campaign:				## databases on disks whose servers fail (RUNS=, KILLS=)
 	@tests/campaign/run crash
+	@tests/campaign/run pgbench
 
 seeds:					## servers, kills and power cuts simulated from seeds (RUNS=, SEEDS=)
 	@tests/campaign/run seeds
