@@ -38,6 +38,10 @@ typedef u64 sector_t;
 #define likely(x)		(x)
 #define unlikely(x)		(x)
 
+/* Latencies are not recorded here. */
+#define DECLARE_STATIC_KEY_FALSE(name)	struct name
+#define static_branch_unlikely(key)	false
+
 /* ---- actors --------------------------------------------------------------------- */
 
 #define MAX_ACTORS	8
