@@ -36,7 +36,7 @@ static void print_bio(const struct abuse_xfr_hdr *hdr, const struct abuse_vec *v
 		       vecs[i].ab_offset);
 }
 
-/* Every vec gets the same zeroed memory: nobody looks at the bytes. */
+/* Every vec gets the same zeroed memory, since the data is ignored. */
 static int put_bio(int fd, struct abuse_xfr_hdr *hdr, struct abuse_vec *vecs)
 {
 	size_t largest = 1;

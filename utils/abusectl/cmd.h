@@ -42,7 +42,7 @@ extern const struct cmd cmd_add, cmd_admit, cmd_complete, cmd_get, cmd_help, cmd
 	cmd_detach, cmd_metrics, cmd_poll, cmd_put, cmd_remove, cmd_replay, cmd_reset, cmd_resize,
 	cmd_server, cmd_setup, cmd_stat, cmd_stop, cmd_top;
 
-/* module.c: that the module is not loaded, and what to do. */
+/* module.c: the message that the module is not loaded, with the remedy. */
 const char *module_remedy(void);
 
 /* commands/help.c */
@@ -84,7 +84,7 @@ int device_obtain(int wanted, const char *name, unsigned int *number, bool *was_
 int device_find_free(unsigned int *number, bool *was_added);
 /* As device_open(), but by its name only a device that is not another user's */
 int device_open_own(const char *text, unsigned int *number);
-/* Reports that it belongs to another user: what root serves there would be theirs. */
+/* Reports that the device belongs to another user, who would get all data that root serves there. */
 bool device_is_foreign(unsigned int number);
 /* Takes the lock of its control node, in bounded time; reports and returns a status. */
 int device_lock(unsigned int number, int fd);

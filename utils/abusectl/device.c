@@ -74,7 +74,7 @@ struct identity {
 	const char *name;
 	const uint8_t *uuid;
 	unsigned int self;
-	unsigned int other;		/* who shares this */
+	unsigned int other;		/* the device that has the same identity */
 	const char *key;
 	char value[ABUSE_UUID_TEXT];
 };
@@ -189,7 +189,7 @@ static int find(int wanted, const char *name)
 	return called.number;
 }
 
-/* Anyone may take a name or number first; what is served there would be theirs. */
+/* Another user may have taken the name or number first, and would get all data that is served there. */
 bool device_is_foreign(unsigned int number)
 {
 	struct abuse_dev dev;

@@ -31,8 +31,8 @@ static bool is_help(const char *arg)
 }
 
 /*
- * What is opened must not become a standard stream that the caller has closed: messages
- * would be written to a disk. What stands there instead fails as nothing does.
+ * If the caller has closed a standard stream, the next open would take its number, and messages
+ * would be written to a disk. So open something that fails in its place.
  */
 static void occupy_streams(void)
 {

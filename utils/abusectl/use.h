@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who uses a disk, in words; see use.c. */
+/* The users of a disk, in words; see use.c. */
 #ifndef ABUSECTL_USE_H
 #define ABUSECTL_USE_H
 

@@ -78,7 +78,7 @@ struct backend {
 	uint32_t direct_flags;
 	bool redirects;			/* so: the key redirect counts */
 
-	/* @is_gone: the device was reset or removed: its bytes are nobody's. */
+	/* @is_gone: the device was reset or removed, and its data is not needed any more. */
 	void (*close)(void *store, bool is_gone);
 
 	/*
@@ -140,7 +140,7 @@ int store_file_open(const struct target *target, const char *path, int flags);
 /* A new name is on disk only when its directory is. 0, or -1 with errno. */
 int store_file_sync_name(const char *path);
 
-/* Is it what a maker leaves that dies before @fd has its length? */
+/* Was @fd left by a process that died while it made the file? */
 bool store_file_is_unfinished(const struct target *target, int fd);
 
 /*

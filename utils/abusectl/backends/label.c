@@ -74,7 +74,7 @@ void label_of_path(const char *name, const char *path, char label[ABUSE_STORE_LE
 	make(name, full, label);
 }
 
-/* Of "LOG:BACKEND": who serves the same store without that log is another one. */
+/* Label of "LOG:BACKEND": a server of the same store without the log has another label. */
 static void label_of_both(const struct backend *backend, const char *args, unsigned int number,
 			  uid_t uid, char label[ABUSE_STORE_LEN])
 {

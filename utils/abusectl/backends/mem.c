@@ -41,14 +41,14 @@ struct mem {
 	char name[48];
 };
 
-/* ---- what is there ---- */
+/* ---- pages that exist ---- */
 
 static uint64_t nr_pages(const struct mem *mem)
 {
 	return (mem->size >> PAGE_SHIFT) + 1;
 }
 
-/* Nor is what is not in the mapping: the device may have grown. */
+/* Memory outside of the mapping counts as missing: the device may have grown. */
 static bool is_known(const struct mem *mem, const struct abuse_req *req)
 {
 	uint64_t page = req->offset >> PAGE_SHIFT, end = req->offset + req->length;
@@ -91,7 +91,7 @@ static bool has_pages(const struct mem *mem, const struct abuse_req *req)
 	return true;
 }
 
-/* Not beyond the end: nobody would see them, or be rid of them. */
+/* Do not allocate beyond the end: no read would show these pages, and no discard free them. */
 static int make_pages(const struct mem *mem, const struct abuse_req *req)
 {
 	struct stat st;
@@ -275,7 +275,7 @@ static int mem_map_unlocked(struct mem *mem, bool is_locked)
 	return ret;
 }
 
-/* What has to be durable cannot be stored so. */
+/* Data that must be durable cannot be stored this way. */
 static int mem_direct(void *store, struct abuse_server *srv)
 {
 	struct abuse_params params;

@@ -84,7 +84,7 @@ static int record_zero(struct abuse_req *req)
 	return change(req, inner->ops.zero, LOG_ZERO);
 }
 
-/* What is completed while the other backend flushes is not covered. */
+/* A flush does not cover requests that complete while it runs. */
 static int record_flush(struct abuse_req *req)
 {
 	struct record *record = req->arg;
@@ -105,7 +105,7 @@ static int log_failed(const char *path, int err)
 			       failed(path, "cannot be used as a log: %s", strerror(err));
 }
 
-/* A log without what was written before would show disks that never were. */
+/* A log without earlier writes would show disks that never existed. */
 static int log_obtain(const struct target *target, const char *path, struct record *record)
 {
 	struct log_header header;

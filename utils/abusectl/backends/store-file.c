@@ -17,7 +17,7 @@
 
 int store_file_open(const struct target *target, const char *path, int flags)
 {
-	/* A FIFO would wait for somebody; store_file_check() refuses it. */
+	/* Opening a FIFO would wait for another process; store_file_check() refuses FIFOs. */
 	int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0600);
 
 	if (fd >= 0) {

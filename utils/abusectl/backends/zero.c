@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * zero: what the 2009 server did. Reads give zeroes, written bytes are fetched
+ * zero: the server of 2009. Reads give zeroes, written bytes are fetched
  * and dropped. Payloads do cross to this process and back.
  */
 #include "backend.h"

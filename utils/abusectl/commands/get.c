@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * abusectl get: hand out the oldest request and print it.
+ * abusectl get: print the oldest request, which stays in the queue.
  */
 #include "cmd.h"
 #include "complete.h"

@@ -19,7 +19,7 @@ static const struct opt options[] = {
 	{ 0 },
 };
 
-/* What lies beyond the end of its file would be errors. A whole label is a path. */
+/* Requests beyond the end of the file would fail. Only a label that is not shortened is a path. */
 static int check_backing(unsigned int number, const struct abuse_params *now, uint64_t size)
 {
 	const char *path = now->store + strlen("file:");

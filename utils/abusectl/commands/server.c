@@ -117,7 +117,7 @@ static int scan(unsigned int number)
 			       "served") : EXIT_OK;
 }
 
-/* What the one who asked is told once the disk is served; by the process that served it. */
+/* Output for the caller when the disk is served; the serving process prints it. */
 static void greet(const struct serving *serving, void *arg)
 {
 	const struct request *request = arg;

@@ -40,7 +40,7 @@ static void fill_in(struct settings *settings, const struct abuse_params *now)
 								     DEFAULT_QUEUE;
 }
 
-/* A device that is up: only what may change is passed on, the rest is kept. */
+/* A device that is up: pass on the values that may change, keep the others. */
 static void keep_rest(struct settings *settings, const struct abuse_params *now)
 {
 	const struct abuse_params wanted = settings->params;

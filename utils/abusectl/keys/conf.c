@@ -29,7 +29,7 @@ static const char *conf_dir(void)
 	return dir ? dir : "/etc/abuse";
 }
 
-/* What a file may be called: also a number, which is no name of a device. */
+/* Valid names of files; also a number, which is no valid name of a device. */
 static bool is_word(const char *text)
 {
 	size_t len = strlen(text);

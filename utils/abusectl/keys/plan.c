@@ -19,7 +19,7 @@
 
 #define DEFAULT_BATCH	16		/* so that no worker waits for a slow one's requests */
 
-/* What no backend can be made to do that does not. */
+/* Features that a backend must have by itself. */
 #define BACKEND_FEATURES	(ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES)
 
 #define OWN(field)	4, offsetof(struct serving, field)
@@ -146,7 +146,7 @@ static int set_up(struct plan *plan, const struct target *target,
 	return ret < 0 ? settings_refused(settings, now, -ret) : EXIT_OK;
 }
 
-/* Before a file is made: what would be refused after. */
+/* Refuse before a file is made. */
 static int check_early(const struct plan *plan, const struct abuse_params *now)
 {
 	struct settings settings = plan->settings;
@@ -200,8 +200,8 @@ static int become_root(void)
 }
 
 /*
- * The store is opened as who will serve it: a file or memory object made on the way
- * is theirs, and what they may not open is not opened.
+ * The store is opened with the rights of the user who will serve it: this user owns a file or memory
+ * object that is made, and a file that this user may not open is not opened.
  */
 static int open_store(struct plan *plan, struct target *target)
 {

@@ -18,7 +18,7 @@ struct plan {
 	uid_t store_user;		/* as whom root opens the store; 0: as root */
 	bool has_backend;		/* one was given */
 	bool is_forced;			/* joins a device that another store serves */
-	bool is_dry;			/* says what it would do */
+	bool is_dry;			/* prints what it would do */
 	bool must_set_up;		/* the device must be empty, else PLAN_TAKEN */
 	bool was_added;			/* the device, for this plan */
 	bool was_set_up;		/* by this plan */

@@ -41,7 +41,7 @@ static int check_needs(const struct settings *settings, unsigned int number,
 	return failed(device_name(number), "%s: must come with %s", name, needed);
 }
 
-/* The default is more than any of what it must not be less than. */
+/* The default is large enough for every other value. */
 static int check_max_discard(const struct abuse_params *params, unsigned int number,
 			     uint64_t pbs)
 {
@@ -56,7 +56,7 @@ static int check_max_discard(const struct abuse_params *params, unsigned int num
 		      (unsigned long long)SETTINGS_MAX_DISCARD);
 }
 
-/* What was said when it was added stays. */
+/* Name and UUID that were given at "add" stay. */
 static int check_identity(const struct abuse_params *params,
 			  const struct abuse_params *now)
 {

@@ -32,7 +32,7 @@ static int reap(pid_t child)
 	return WEXITSTATUS(status);
 }
 
-/* What comes over the pipe is that it serves, or nothing: it has ended. */
+/* The child writes to the pipe when it serves; the pipe is closed without a byte if it has ended. */
 static int await_child(pid_t child, int from)
 {
 	char serves;
@@ -77,7 +77,7 @@ int background_begin(bool *is_child)
 	return be_bound_to(parent) ? EXIT_OK : EXIT_FAILED;
 }
 
-/* Who reads what the caller prints would wait for this process, too. */
+/* A reader of the caller's output would wait until this process closes it. */
 static void leave_streams(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -100,7 +100,7 @@ void background_ready(void)
 	setsid();
 	leave_streams();
 	ret = write(caller, "", 1);
-	(void)ret;			/* who does not read it any more is gone */
+	(void)ret;			/* an error means that the caller has ended */
 	close(caller);
 	caller = -1;
 }

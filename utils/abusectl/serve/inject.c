@@ -266,7 +266,7 @@ static bool has_errors(const struct inject *inject)
 	return false;
 }
 
-/* Each operation throws its own dice, so that others do not change what it throws. */
+/* Each operation has its own random sequence, so that other operations do not change it. */
 static int prepare_dice(const struct inject *inject)
 {
 	uint32_t seed = inject->seed;

@@ -13,7 +13,7 @@
 
 struct backend;
 
-/* What is wanted, as keys say it. */
+/* The delays and errors that the keys ask for. */
 struct inject {
 	uint64_t given;			/* bit n: key n of the table */
 	uint64_t delay[INJECT_OPS];	/* nanoseconds */
@@ -43,7 +43,7 @@ int inject_check(const struct inject *inject, const struct abuse_ops *ops);
 int inject_start(const struct inject *inject, const struct backend *backend,
 		 unsigned int nr, struct abuse_ops *ops);
 
-/* Delays nothing any more, nor what waits. */
+/* Ends all delays, also of requests that wait. */
 void inject_hasten(void);
 
 /* After this no request is touched any more. */

@@ -7,10 +7,10 @@
 #define ABUSECTL_NOTIFY_H
 
 #if HAVE_LIBSYSTEMD
-/* Serving has begun; @status is what "systemctl status" shows. */
+/* Serving has begun; "systemctl status" shows @status. */
 void notify_ready(const char *status);
 
-/* What is held is answered, then this process ends. */
+/* The process completes the requests that it holds, and ends. */
 void notify_stopping(void);
 #else
 static inline void notify_ready(const char *status)

@@ -96,7 +96,7 @@ static int start_attendant(struct team *team)
 	sigaddset(&team->signals, SIGUSR1);
 	sigaddset(&team->signals, OVER);
 	pthread_sigmask(SIG_BLOCK, &team->signals, NULL);
-	signal(SIGPIPE, SIG_IGN);	/* nobody may be reading the counters */
+	signal(SIGPIPE, SIG_IGN);	/* the reader of the counters may have ended */
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
@@ -113,7 +113,7 @@ static void dismiss_attendant(struct team *team)
 	sem_destroy(&team->opened);
 }
 
-/* A worker is about to wait: who hears of it finds the disk served. */
+/* A worker is about to wait: from now on the disk is served. */
 static void await_ready(const struct team *team)
 {
 	static const struct timespec nap = { .tv_nsec = 1000000 };
@@ -148,7 +148,7 @@ static void announce(const struct team *team)
 	background_ready();
 }
 
-/* What @err, which ended the server, means. */
+/* The exit status and message for @err, which ended the server. */
 static int verdict(const struct serving *serving, int err, bool *is_gone)
 {
 	const char *name = device_name(serving->number);
@@ -251,7 +251,7 @@ static int open_server(struct team *team, const struct abuse_ops *ops)
 			 EXIT_OK;
 }
 
-/* Who cannot be answered now is left to the next server; no delay is waited for. */
+/* Requests that cannot be completed now are left to the next server; delays are not waited for. */
 static int await_end(const struct team *team)
 {
 	const struct serving *serving = team->serving;

@@ -137,7 +137,7 @@ static int bring(struct cow *cow, uint64_t first, uint64_t end)
 	return ret;
 }
 
-/* The same with zeroes in them, whatever they were. */
+/* Adds the chunks, filled with zeroes. */
 static int bring_zeroes(struct cow *cow, uint64_t first, uint64_t end, bool unmap)
 {
 	uint64_t at = first * COW_CHUNK, until = end * COW_CHUNK;
@@ -200,7 +200,7 @@ static int cow_pwrite(struct abuse_req *req)
 	return ret ? ret : abuse_req_redirect(req, (unsigned int)cow->indexes[DELTA], at);
 }
 
-/* What DELTA does not have stays BASE's. */
+/* Chunks that DELTA does not have are skipped: they show BASE. */
 static int cow_trim(struct abuse_req *req)
 {
 	const struct cow *cow = req->arg;
@@ -364,7 +364,7 @@ static void cow_close(void *store, bool is_gone)
 	int ret = 0;
 
 	(void)is_gone;
-	/* The machine may be about to restart: what was never flushed would be lost. */
+	/* The machine may be about to restart: make unflushed data durable. */
 	if (!cow_map_is_durable(&cow->map))
 		ret = cow_map_persist(&cow->map, &cow->delta);
 	if (ret)

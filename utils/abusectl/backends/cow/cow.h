@@ -75,7 +75,7 @@ bool cow_map_is_synced(const struct cow_map *map, uint64_t first, uint64_t end);
 /* Is there nothing that a power failure would take out of the map? */
 bool cow_map_is_durable(const struct cow_map *map);
 
-/* Makes durable what was written to @delta and what was added. */
+/* Makes the data and the added chunks of @delta durable. */
 int cow_map_persist(struct cow_map *map, struct store *delta);
 
 #endif /* ABUSECTL_COW_H */

@@ -51,7 +51,7 @@ static inline uint64_t cow_map_length(uint64_t size)
 	return (cow_chunks(size) + COW_GROUP - 1) / COW_GROUP;
 }
 
-/* What a map takes up. */
+/* Bytes of a map. */
 static inline uint64_t cow_map_space(uint64_t size)
 {
 	return cow_chunks(cow_map_length(size)) * COW_CHUNK;

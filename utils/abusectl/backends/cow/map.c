@@ -17,7 +17,7 @@
 
 static bool bit_is_set(const uint8_t *bits, uint64_t chunk)
 {
-	/* Who sees the bit sees the bytes, too. */
+	/* A reader that sees the bit also sees the data. */
 	return __atomic_load_n(&bits[chunk / COW_GROUP], __ATOMIC_ACQUIRE) >>
 	       chunk % COW_GROUP & 1;
 }
@@ -33,7 +33,7 @@ static int read_boot(char boot[COW_BOOT_LEN])
 	return ret;
 }
 
-/* What the live map has from before the machine restarted may name data that was lost. */
+/* After a restart of the machine, the live map may name chunks whose data was lost. */
 static int restart(const struct cow_map *map)
 {
 	uint64_t length = cow_map_length(map->size), at, nr;

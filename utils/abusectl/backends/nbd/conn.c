@@ -24,7 +24,7 @@ static void list_move(struct nbd_list *to, struct nbd_list *from)
 		nbd_list_add(to, req);
 }
 
-/* Locked. What was told once is no news, nor that a restart takes its time. */
+/* With the lock. Do not repeat a message, and do not report a restart that is quick. */
 static bool is_news(struct nbd_conn *conn)
 {
 	struct nbd_store *store = conn->store;
@@ -80,7 +80,7 @@ static void enter(struct nbd_conn *conn)
 		note(store->name, "the NBD server is back");
 }
 
-/* What was not answered goes to another connection, or waits for one. */
+/* Requests without a reply go to another connection, or wait for one. */
 static void leave(struct nbd_conn *conn)
 {
 	struct nbd_store *store = conn->store;

@@ -22,7 +22,7 @@ bool nbd_is_alive(struct nbd_handle *handle)
 }
 
 
-/* What libnbd says, without the name of its function. */
+/* The message of libnbd, without the name of its function. */
 static bool fails(struct nbd_conn *conn)
 {
 	const char *text = nbd.get_error();
@@ -59,7 +59,7 @@ void nbd_conn_step(struct nbd_conn *conn, int timeout)
 		nbd_silence(conn);
 	if (!fds[1].revents)
 		return;
-	/* Errors show at whatever it wants to do. */
+	/* An error shows at the next operation of the handle. */
 	if (fds[1].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL) &&
 	    direction & LIBNBD_AIO_DIRECTION_READ)
 		ret = nbd.aio_notify_read(conn->handle);
@@ -157,7 +157,7 @@ bool nbd_conn_open(struct nbd_conn *conn)
 	return true;
 }
 
-/* What was in flight is lost with the handle, which tells completed() so. */
+/* Commands in flight end with the handle, which calls completed() for each. */
 void nbd_conn_close(struct nbd_conn *conn)
 {
 	if (!conn->handle)

@@ -33,7 +33,7 @@ static bool is_power_of_two(uint64_t number)
 	return number && !(number & (number - 1));
 }
 
-/* What no key says is as the export wants it. */
+/* Without a key, the export decides. */
 static void fill_in(struct abuse_params *params, const struct nbd_export *export)
 {
 	uint64_t preferred = export->preferred_block, most = export->max_payload;

@@ -30,7 +30,7 @@ struct nbd_list {
 	struct abuse_req *first, *last;
 };
 
-/* Who has the request of a command. */
+/* The owner of the request of a command. */
 enum nbd_phase {
 	NBD_FREE,			/* there is none */
 	NBD_SENT,			/* the server */
@@ -43,10 +43,10 @@ struct nbd_command {
 	struct nbd_conn *conn;
 	struct abuse_req *req;
 	enum nbd_phase phase;
-	uint64_t dirt;			/* of a flush: what it covers */
+	uint64_t dirt;			/* of a flush: the writes that it covers */
 };
 
-/* What the export is like, found anew at each connect. */
+/* Properties of the export, read at each connect. */
 struct nbd_export {
 	uint64_t size;
 	uint64_t min_block, preferred_block, max_payload;
@@ -94,8 +94,8 @@ struct nbd_store {
 	bool is_over;			/* nothing more is sent, nor answered */
 	uint64_t dirt;			/* writes answered that may be in a cache */
 	uint64_t clean;			/* how many of them a flush has covered */
-	bool is_gone;			/* the server, as users were told */
-	char told[NBD_WHY];		/* the reason that they were given */
+	bool is_gone;			/* the loss of the server was reported */
+	char told[NBD_WHY];		/* the reason that was reported */
 
 	unsigned int nr_conns;
 	struct nbd_conn conns[];
@@ -118,7 +118,7 @@ void nbd_silence(const struct nbd_conn *conn);
 
 bool nbd_is_over(struct nbd_store *store);
 
-/* Milliseconds of a clock that nobody sets. */
+/* Milliseconds of a monotonic clock. */
 int64_t nbd_now_ms(void);
 
 /* ---- request.c ---- */

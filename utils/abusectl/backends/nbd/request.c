@@ -14,7 +14,7 @@ static bool wants_fua(const struct abuse_req *req)
 	       (req->op == ABUSE_OP_WRITE || req->op == ABUSE_OP_WRITE_ZEROES);
 }
 
-/* Keeps account of what a server might lose when it ends. */
+/* Counts the writes that an NBD server might lose when it ends. */
 static void note_dirt(struct nbd_store *store, const struct nbd_command *command)
 {
 	const struct abuse_req *req = command->req;
