@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Birth and death of one device. Entered by index.c (add, remove); what happens to it
- * in between is setup.c's, the block layer's side disk.c's, the requests that a
- * stop finds recover.c's.
+ * Birth and death of one device. Entered by index.c (add, remove); setup.c
+ * handles its life in between, disk.c the side of the block layer, and recover.c the requests
+ * that exist at a stop.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -46,7 +46,7 @@ struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 		abuse_free_device_memory(dev);
 		return NULL;
 	}
-	/* An id of one device is to mean nothing to another. */
+	/* A random start: an id of one device is not valid for another. */
 	get_random_bytes(&generation, sizeof(generation));
 	generation >>= ABUSE_STATE_BITS + 1;
 	for (i = 0; i < dev->nr_slots; i++)
@@ -89,7 +89,7 @@ static void abuse_device_free(struct kref *ref)
 		abuse_free_device_memory(dev);
 		return;
 	}
-	/* The last may be one of the device's own workers, which is not to await itself. */
+	/* A work of the device may drop the last reference, and must not wait for itself. */
 	INIT_WORK(&dev->free_work, abuse_device_free_work);
 	queue_work(abuse_patient_wq, &dev->free_work);
 }
@@ -160,7 +160,7 @@ void abuse_device_set_state(struct abuse_device *dev, u32 state)
 
 /*
  * Makes the disk and the nodes appear. The caller has put the device into the
- * index, since whoever hears of the disk opens it at once.
+ * index, since a program that learns of the disk may open it at once.
  */
 int abuse_device_start(struct abuse_device *dev)
 {
@@ -240,7 +240,7 @@ int abuse_device_kill(struct abuse_device *dev)
 	return err;
 }
 
-/* The second half: the nodes go. The caller takes it out of the index. */
+/* The second half: removes the nodes. The caller removes the device from the index. */
 void abuse_device_stop(struct abuse_device *dev)
 {
 	bool pins_module;
@@ -249,7 +249,7 @@ void abuse_device_stop(struct abuse_device *dev)
 	abuse_disk_stop(dev);
 	device_unregister(dev->node);
 	abuse_disk_destroy(dev);
-	/* Who was queueing when the device died may have armed it since. */
+	/* A submitter that ran while the device died may have scheduled it again. */
 	cancel_delayed_work_sync(&dev->expire_work);
 	pins_module = dev->pins_module;
 	mutex_unlock(&dev->control);
@@ -259,7 +259,7 @@ void abuse_device_stop(struct abuse_device *dev)
 
 /* ---- the first server ------------------------------------------------------------ */
 
-/* Reads the disk, so it is a worker's: the server that waits must not. */
+/* Reads the disk, so a worker does it: the server that waits must not wait for its own disk. */
 static void abuse_is_served_work(struct work_struct *work)
 {
 	struct abuse_device *dev = container_of(work, struct abuse_device,

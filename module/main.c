@@ -43,7 +43,7 @@ static int ctl_major = ABUSECTL_MAJOR;
 module_param(ctl_major, int, 0444);
 MODULE_PARM_DESC(ctl_major, "Major number of the control nodes (0 = dynamic)");
 
-/* What requests wait for already is looked at anew. */
+/* A new time-out also counts for requests that wait already. */
 static int abuse_set_timeout_param(const char *value, const struct kernel_param *param)
 {
 	int err = param_set_uint(value, param);
@@ -115,7 +115,7 @@ static int abuse_check_parameters(void)
 	return 0;
 }
 
-/* The block layer asks for a number that it does not know. */
+/* A node was opened whose number the block layer does not know. */
 static void abuse_probe_number(dev_t devt)
 {
 	/* A server may wait for the index. */
@@ -177,7 +177,7 @@ static int abuse_open_node_class(void)
 	return cdev_add(&abuse_cdev, MKDEV(abuse_node_major, 0), abuse_numbers);
 }
 
-/* What is there is usable even if memory is short for the rest. */
+/* If memory is short, the module stays loaded with the devices that it could add. */
 static void abuse_add_first_devices(void)
 {
 	unsigned int i, n = max_abuse ? max_abuse : ABUSE_DEFAULT_DEVICES;
@@ -263,7 +263,7 @@ out_workqueues:
 static void __exit abuse_exit(void)
 {
 	misc_deregister(&abuse_control_misc);
-	/* Its probe adds devices and holds no reference to us. */
+	/* First the block major: its probe adds devices and holds no reference to the module. */
 	abuse_unregister_blkdev(abuse_block_major, "abuse");
 	cdev_del(&abuse_cdev);
 	abuse_index_remove_all();

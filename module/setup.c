@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a device is between birth and death: set-up, live changes, reset. Entered by
- * the calls of a server; the limits are disk.c's, the checks params.c's, and the
- * requests that a reset finds are recover.c's.
+ * Set-up, live changes and reset of a device. Entered by calls of servers; disk.c sets the
+ * limits, params.c checks values, recover.c ends the requests that a reset finds.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -12,8 +11,8 @@
 #include "abuse.h"
 
 /*
- * dev->control for a call of srv, which may have slept since it was checked, while
- * the device was sealed: -EINTR, -ENODEV, -EPERM.
+ * Takes dev->control for a call of srv, and checks srv again: the device may have been sealed
+ * or removed while the call waited. -EINTR, -ENODEV, -EPERM.
  */
 static int abuse_control_lock(struct abuse_server *srv)
 {
@@ -50,7 +49,7 @@ static int abuse_finish_reset(struct abuse_device *dev)
 	err = abuse_device_end_all(dev);
 	if (err)
 		return err;
-	/* With a partition open its table stays until it is closed; its I/O fails. */
+	/* If a partition is open, the partitions stay until it is closed; their I/O fails. */
 	abuse_disk_drop_partitions(dev);
 	set_capacity_and_notify(dev->disk, 0);
 	abuse_disk_suppress_scan(dev->disk, true);
@@ -71,7 +70,7 @@ static int abuse_finish_reset(struct abuse_device *dev)
 
 /* ---- set-up ----------------------------------------------------------------- */
 
-/* One user's silence must not stop everybody's sync. */
+/* A silent server of a user must not block sync(2) of others for longer than user_timeout. */
 static int abuse_check_user_timeout(const struct abuse_device *dev,
 			      const struct abuse_params *params)
 {
@@ -127,7 +126,7 @@ static int abuse_check_seal(const struct abuse_params *params, kuid_t *uid)
 	return uid_valid(*uid) ? 0 : -EINVAL;
 }
 
-/* -EBUSY: somebody has the disk open who may not open a sealed one. */
+/* -EBUSY: a user without CAP_SYS_ADMIN has the disk open. */
 static int abuse_seal_device(struct abuse_device *dev, bool sealed, kuid_t uid)
 {
 	int err = 0;
@@ -159,7 +158,7 @@ static void abuse_device_come_up(struct abuse_server *srv, const struct abuse_pa
 	abuse_set_limit(dev, params->queue_limit);
 	atomic64_inc(&dev->epoch);
 	atomic64_set(&srv->epoch, atomic64_read(&dev->epoch));
-	/* Whoever sees it up sees all of the above. */
+	/* A reader that sees the device up also sees everything above. */
 	smp_store_release(&dev->state, ABUSE_S_UP);
 	spin_unlock(&dev->lock);
 	abuse_expire_anew(dev);
@@ -190,7 +189,7 @@ static int abuse_set_up_device(struct abuse_server *srv, struct abuse_params *pa
 	if (err)
 		return err;
 
-	/* Empty: what this still reads or writes fails at once. */
+	/* The disk is empty: I/O of this call fails at once. */
 	err = abuse_disk_drop_partitions(dev);
 	if (err)
 		goto out_unclaim;
@@ -221,7 +220,7 @@ out_unclaim:
 
 /* ---- live changes -------------------------------------------------------------- */
 
-/* Mounted or not, with requests queued or not: nothing here may wait for them. */
+/* The disk may be mounted and have queued requests: nothing here may wait for them. */
 static int abuse_change_set_up(struct abuse_device *dev, const struct abuse_params *next)
 {
 	bool read_only = next->flags & ABUSE_PARAMS_READ_ONLY;
@@ -231,7 +230,7 @@ static int abuse_change_set_up(struct abuse_device *dev, const struct abuse_para
 	if (read_only != dev->read_only) {
 		if (read_only && abuse_disk_has_holder(dev->disk))
 			return -EBUSY;
-		/* Who claims it just now has not written yet. */
+		/* An opener that claims the disk at this moment has not written yet. */
 		abuse_set_read_only(dev, read_only);
 		if (read_only && abuse_disk_has_holder(dev->disk)) {
 			abuse_set_read_only(dev, false);
@@ -262,7 +261,7 @@ static int abuse_change_live(struct abuse_device *dev, struct abuse_params *next
 	return err ? err : abuse_change_set_up(dev, next);
 }
 
-/* SET_STATUS with RECONNECT. -ENXIO: the device is empty, set it up. */
+/* SET_STATUS with RECONNECT. -ENXIO: the device is empty, and the caller sets it up. */
 int abuse_device_reconnect(struct abuse_server *srv,
 			   const struct abuse_params *params)
 {
@@ -308,8 +307,8 @@ static int abuse_set_up_or_change(struct abuse_server *srv,
 }
 
 /*
- * Also the index, for who brings a name; nobody waits with it for a RESET that waits
- * for a file.
+ * Takes the lock of the index, too, which a name needs. It is never held while waiting for a
+ * RESET that waits for a file.
  */
 static int abuse_index_and_control_lock(struct abuse_server *srv)
 {
@@ -358,7 +357,7 @@ int abuse_device_set_up(struct abuse_server *srv, struct abuse_params *params,
 
 /* ---- reset --------------------------------------------------------------------- */
 
-/* PUT_BIO with DEVICE_FAILURE: the device stays up. */
+/* PUT_BIO with DEVICE_FAILURE: all requests fail, the device stays up. */
 int abuse_device_fail(struct abuse_server *srv)
 {
 	int err = abuse_control_lock(srv);
@@ -370,7 +369,7 @@ int abuse_device_fail(struct abuse_server *srv)
 	return 0;
 }
 
-/* The hammer: needs no claim and waits for nobody's answer. */
+/* RESET needs no claim on the disk, and waits for no server. */
 int abuse_device_reset(struct abuse_server *srv)
 {
 	struct abuse_device *dev = srv->dev;
