@@ -186,25 +186,26 @@ struct abuse_reply {
 };
 
 /*
- * Answer these, give me up to that many, wait up to so long.
+ * Complete requests, fetch others, and wait for them.
  *
  * Replies come first, in order, each on its own; their statuses and nr_taken are
- * written back before any wait. Then up to max_requests requests are
- * handed out: the oldest of one hardware queue, as long as the payload of the next
- * WRITE fits. It is the queue of the caller's processor if that has requests, but one
- * call in eight begins at another queue; the others take turns.
- * If there is none, the call waits, unless a reply's status is EFAULT or EINVAL.
- * Of that it may spend spin looking without sleep: as long as four wake-ups took of
- * late, now and then only where that was in vain, and while nothing else is to run on
- * its processor. One thread of a hardware queue at a time does so.
- * After each 256 KiB of payload the call ends what it has answered so far, and lets
- * other tasks run.
- * It returns 0 once a reply was taken or a request handed out, and when the time
- * is over (nr_requests is 0 then).
+ * written back before any wait. Then the call fetches up to max_requests requests of
+ * one hardware queue, the oldest first, until the payload of a WRITE does not fit. It
+ * is the queue of the caller's processor if that has requests, but one call in eight
+ * begins at another queue; the others take turns.
+ * If there is no request, the call blocks up to wait ns and busy-polls for at most spin ns
+ * of them. It does not block if a reply's status is EFAULT or EINVAL. Busy-polling lasts
+ * as long as four recent wake-ups took, becomes rare if it found nothing, and ends if
+ * another task wants the processor; one thread per hardware queue does it at a time.
+ * After each 256 KiB of payload the call completes the requests so far, and lets other
+ * tasks run.
+ * It returns 0 if a reply was taken, a request was fetched, or the time is over
+ * (nr_requests is 0 then).
  *
- * The first exchange binds the descriptor to its caller's address space, and to
- * this set-up of the device (as making it does): after RESET it is of no use for
- * the next, so that who slept through both cannot answer for another disk.
+ * The first exchange binds the descriptor to the address space of its caller, and to the
+ * present set-up of the device; a call that sets the device up does so, too. After RESET
+ * the descriptor cannot be used for the next set-up: a server that slept through both
+ * cannot complete requests of another disk.
  *
  * Errors: EBUSY bound to another process (open your own descriptor); ENXIO
  * requests are asked for but the device is not set up, or was set up anew (open it
@@ -234,7 +235,7 @@ struct abuse_exchange {
 	__u64 buffer;		/* for WRITE payloads, 4096-aligned */
 	__u64 buffer_size;	/* bytes; 0 = payloads are not wanted */
 	__s64 wait;		/* nanoseconds; 0 = do not, -1 = for ever */
-	__u64 spin;		/* nanoseconds to look before sleeping; see above */
+	__u64 spin;		/* nanoseconds to busy-poll, see above */
 };
 
 /*
@@ -248,19 +249,19 @@ struct abuse_exchange {
  *                  EMFILE: there are 256; EPERM: the device is an ordinary user's
  *                  and the caller lacks CAP_SYS_ADMIN: no time-out ends what a
  *                  file has, and who can write to a file can hold it up.
- * UNREGISTER_FILE  the argument is the index. What was redirected goes on.
+ * UNREGISTER_FILE  the argument is the index. Requests redirected before go on.
  *                  ENOENT: there is none.
  *
- * What is redirected is the file's until its I/O has ended: no time-out, reset or death
- * of a server ends it sooner, and RESET and REMOVE wait for it; killed meanwhile
- * (EINTR) the device is empty, but cannot be set up (EBUSY) until the file has
- * answered. It is done with the registrar's credentials and charged to the submitter's
- * cgroup, from Linux 6.0 on with the memory that it takes. With O_DIRECT it is direct,
- * where place and memory are aligned to the file's blocks. FUA makes it synchronous. A
+ * A redirected request can be neither cancelled nor timed out, and the death of its server
+ * does not matter. RESET and REMOVE wait for it. If RESET is killed meanwhile (EINTR), the
+ * device is empty, and set-up gives EBUSY until the I/O of the file has ended. The kernel uses
+ * the credentials of the process that registered the file, and charges I/O to the cgroup
+ * of the submitter, from Linux 6.0 on memory, too. With O_DIRECT, I/O is direct if
+ * offset and memory are aligned to the blocks of the file. With FUA it is synchronous. A
  * READ across the end of the file fails with EIO. DISCARD makes a hole, WRITE_ZEROES a
- * hole or zeroes; FLUSH is fdatasync of the whole file. A status EINVAL means: no such
- * file, not opened for that, a range that no file can have or that is beyond the
- * server's RLIMIT_FSIZE.
+ * hole or zeroes; FLUSH is fdatasync of the whole file. The status EINVAL means: there is
+ * no such file, it was not opened for this operation, or the range is beyond the limit of
+ * files or the RLIMIT_FSIZE of the server.
  */
 #define ABUSE_REGISTER_FILE	_IO('A', 0x29)	/* struct abuse_file */
 #define ABUSE_UNREGISTER_FILE	_IO('A', 0x2a)
@@ -297,20 +298,19 @@ struct abuse_file {
 /*
  * SET_PARAMS sets an empty device up (EBUSY while the disk is claimed), or
  * changes one that is up: capacity, queue_limit, timeout and READ_ONLY may then
- * differ, anything else must be as it is (EBUSY) or 0. 0 in a field means the
- * default, on a device that is up what it has; flags always count.
+ * differ, any other field must be 0 or have its present value (EBUSY). 0 means the
+ * default, or on a device that is up the present value; flags always count.
  * A name or UUID can be given once, at add or here (EEXIST if taken). store is
  * a label that says from which store the disk is served. The kernel shows it in
  * sysfs and does not interpret it. It belongs to the set-up: RESET removes it.
  * Errors: EINVAL a value out of the range said below; EPERM SEALED without
  * CAP_SYS_ADMIN, or more time than user_timeout on an ordinary user's device;
  * ENXIO it is up, but not the set-up that this descriptor served by EXCHANGE;
- * EBUSY see above, to READ_ONLY while the disk is claimed, or SEALED while
- * somebody without CAP_SYS_ADMIN has the disk open, which from then on nobody
- * of these can; EFBIG capacity; EOPNOTSUPP this kernel cannot do atomic writes;
- * E2BIG.
+ * EBUSY see above, READ_ONLY while the disk is claimed, or SEALED while a user
+ * without CAP_SYS_ADMIN has the disk open; EFBIG capacity; EOPNOTSUPP this kernel
+ * cannot do atomic writes; E2BIG.
  *
- * GET_PARAMS fills it in; what the kernel does not know of becomes zeroes. A timeout
+ * GET_PARAMS fills the struct in; fields that the kernel does not know become 0. A timeout
  * that was never given is 0.
  *
  * When all I/O of a device fails at once (module parameters in quotes):
@@ -355,7 +355,7 @@ struct abuse_params {
 	__u32 queue_limit;	/* 1 .. hw_queues * depth; default all */
 	__s64 timeout;		/* nanoseconds until an unanswered request fails with
 				 * EIO, at least 1 ms; 0 = default: none, on a user's
-				 * device user_timeout; -1 = never, whoever serves.
+				 * device user_timeout; -1 = never, with or without a server.
 				 * See below.
 				 */
 	__u32 seal_uid;		/* with SEALED: who may serve, beside CAP_SYS_ADMIN */
