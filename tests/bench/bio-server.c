@@ -2,7 +2,7 @@
 /*
  * A server for the benchmark that speaks the interface of 2009: GET_BIO, PUT_BIO,
  * poll. Its store is the array itself, which the kernel copies from and to, as
- * that interface wants. A thread asks only for what nobody was handed.
+ * that interface wants. A thread asks only for requests that no thread has.
  */
 #include "server.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the benchmark's servers share, so that they differ in nothing but the
+ * Shared by the servers of the benchmark, so that they differ in nothing but the
  * interface they serve: options, stores, threads, the end upon a signal.
  *
  * A server fills in a struct server, calls server_options(), gets its device,

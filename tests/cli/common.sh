@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the tests of the command line share: abusectl as built (or $ABUSECTL), its status and what it said on
+# Shared by the tests of the command line: abusectl as built (or $ABUSECTL), its status and what it said on
 # both streams, a made-up class directory. Sourced, never run.
 # shellcheck source=tests/common/test.sh
 . "${TESTS:=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)}/common/test.sh"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What C tests of the driver share: a device of their own, its calls, I/O on its
+ * Shared by the C tests of the driver: a device of their own, its calls, I/O on its
  * disk that may block for long, a server in memory, waiting for conditions.
  *
  * Calls return 0 (or a count) or -errno. What a test needs but does not

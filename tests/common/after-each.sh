@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Run in the guest after each test: nothing of it may be left. Whatever is said here and a status other than 0
+# Run in the guest after each test: it may leave nothing. Any output, or a status other than 0,
 # fail the test that just ran.
 set -u
 [ -d /sys/module/abuse ] || exit 0

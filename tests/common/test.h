@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What every C test has: ok() notes a failure and goes on, must() ends the test
+ * Functions for all C tests: ok() notes a failure and goes on, must() ends the test
  * at once, done() is the exit status. Lines are TAP; 0 passed, 1 failed, 77 skipped.
  */
 #ifndef ABUSE_TEST_H

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What every shell test has, on the host and in a guest: checks that print TAP lines and end the test when
+# Functions for all shell tests, on the host and in a guest: checks that print TAP lines and end the test when
 # they fail, a cleanup stack, skipping with a reason, waiting for conditions. Sourced, never run.
 set -eEu
 export PATH=$PATH:/usr/sbin:/sbin

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Servers that wait for ever, each a thread with a descriptor of its own, and what their
- * waiting costs. Whatever they read is zero; RESET ends them.
+ * waiting costs. They read zeroes; RESET ends them.
  */
 #ifndef TESTS_WAITER_H
 #define TESTS_WAITER_H

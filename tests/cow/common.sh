@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the tests of the backend cow share: a base with bytes of its own, on a file system that keeps holes. Sourced,
+# Shared by the tests of the backend cow: a base with bytes of its own, on a file system that keeps holes. Sourced,
 # never run.
 # shellcheck source=tests/common/serve.sh
 . "$TESTS/common/serve.sh"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the system trusts only the administrator can write: a sealed disk opens for
- * CAP_SYS_ADMIN alone, whatever the mode of its node, and is not sealed (EBUSY) while
- * somebody else has it open; root's opens do not matter, and RESET ends it all.
+ * Only the administrator can write a disk that the system trusts: a sealed disk opens for
+ * CAP_SYS_ADMIN alone, with any mode of its node, and is not sealed (EBUSY) while
+ * another user has it open; root's opens do not matter, and RESET ends it all.
  */
 #include "abuse.h"
 

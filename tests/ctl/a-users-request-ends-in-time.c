@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * On a user's device a request that nobody answers, queued or held, ends with EIO
+ * On a user's device a request that no server completes, queued or held, ends with EIO
  * after user_timeout, which the user cannot raise (EPERM) but may lower, and root may
  * raise; 0 stays the default; a device of the group's waits on.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a descriptor remembers of GET_BIO, 8 bytes for each request of the device, is
+ * The memory in which a descriptor notes results of GET_BIO, 8 bytes for each request of the device, is
  * charged to the memory cgroup of the process that called it.
  */
 #include "abuse.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RESET of a device with a mounted, busy file system is not refused: whoever waits
+ * RESET of a device with a mounted, busy file system is not refused: every process that waits
  * for it gets an error, sync returns, umount works, and only then can it be set
  * up again, to serve as if nothing had been.
  */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the tests of the examples share: compiled and run as their heads say. Sourced, never run.
+# Shared by the tests of the examples: compiled and run as their heads say. Sourced, never run.
 # shellcheck source=tests/common/serve.sh
 . "$TESTS/common/serve.sh"
 examples=$TESTS/../utils/examples

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the static checks share. Sourced, never run.
+# Shared by the static checks. Sourced, never run.
 # shellcheck source=tests/common/test.sh
 . "${TESTS:=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)}/common/test.sh"
 cd "$TESTS/.."

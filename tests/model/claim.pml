@@ -3,7 +3,7 @@
  * Claim, doom and RESET: module/claim.c, complete.c, redirect.c, legacy.c (PUT_BIO), recover.c (sweep), setup.c.
  *
  * Proved after any interleaving of the steps below:
- *  - each request ends once, never twice, and a request that is in the hands of nobody is queued;
+ *  - each request ends once, never twice, and a request without an owner is queued;
  *  - while a call copies the payload of a request, nobody else ends the request;
  *  - a reply reaches only the request that its id was made for, and only if the caller holds it;
  *  - when RESET has returned, every slot is free or its request was answered before; a set-up's server fetches no

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the tests of the models share: spin, the states and moves of module/states.h as Promela, a verification that
+# Shared by the tests of the models: spin, the states and moves of module/states.h as Promela, a verification that
 # visits every state, and one that must find a fault. Sourced, never run.
 #
 # A model is tests/model/NAME.pml; its head says what it proves, what it leaves out and how it is configured. A new one

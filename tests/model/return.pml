@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a server held goes back when it dies or its call fails: module/recover.c, queue.c, fetch.c, and PUT_BIO's claim.
+ * Held requests return when their server dies or its call fails: module/recover.c, queue.c, fetch.c, and PUT_BIO's claim.
  *
  * Proved after any interleaving of the steps below:
  *  - what a dead server held is at the front of the queue, in order of arrival: of these requests a fetch gets the oldest

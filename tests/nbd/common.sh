@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the tests of the backend nbd share: NBD servers on a socket of their own, gone when the test ends. Sourced,
+# Shared by the tests of the backend nbd: NBD servers on a socket of their own, gone when the test ends. Sourced,
 # never run.
 # shellcheck source=tests/common/serve.sh
 . "$TESTS/common/serve.sh"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What goes back to the queue, because its holder closed or because it could not be
+ * Requests that go back to the queue, because its holder closed or because it could not be
  * delivered, is handed out before all that still waits, in its old order.
  */
 #include "abuse.h"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the tests of the packages' life share: each runs itself again inside a throwaway root of the suite, at native speed,
+# Shared by the tests of the packages' life: each runs itself again inside a throwaway root of the suite, at native speed,
 # where /src is the tree. No module can be loaded there; what the kernel must take part in is tested in booted guests.
 # shellcheck source=tests/common/test.sh
 . "$TESTS/common/test.sh"

@@ -3,7 +3,7 @@
  * A server whose memory never comes (userfaultfd) is stuck in the copy of a READ
  * reply, of a WRITE's payload, of a STORE or of PUT_BIO, by itself: meanwhile RESET and the time-out
  * end the I/O, REMOVE says EBUSY and then works, closing returns, the process can be
- * killed, and what it had goes to another server. The late copy answers to nobody.
+ * killed, and what it had goes to another server. The late copy has no effect.
  */
 /* timeout: 150 */
 #include "recorder.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * I/O of a disk that nobody serves and nobody claims, root's, ends with EIO after
+ * I/O of a disk without a server and without a claim, root's, ends with EIO after
  * unserved_timeout, counted from when the last server went or the claim went if that was
  * later, and then at once, until a server asks or a claim begins. A live server,
  * a claim, timeout=-1 and unserved_timeout=0 make it wait.

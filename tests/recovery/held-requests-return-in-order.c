@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a server held goes back to the queue, in order and just once, when it
+ * Requests that a server held go back to the queue, in order and just once, when it
  * closes, exits, is killed or runs another program, also while a forked child, a
  * process it passed the descriptor to, or an unread message keeps that open.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * I/O on a device that nobody serves waits; when the first server comes, at last, all
+ * I/O on a device without a server waits; when the first server comes, at last, all
  * of it is done, with the right bytes.
  */
 #include "recorder.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whatever a server redirects is done on the file, at the place that it named, and on
+ * Each request that a server redirects is done on the file, at the offset that it named, and on
  * no other byte: buffered and direct, aligned or not, requests of one bio and of many;
  * FLUSH, FUA, DISCARD and WRITE_ZEROES too.
  */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
-# What the tests of abuse@.service in a guest share: files of /etc/abuse that are gone afterwards, with the device, the
+# Shared by the tests of abuse@.service in a guest: files of /etc/abuse that are gone afterwards, with the device, the
 # unit and whatever fstab says of it. Sourced, never run.
 # shellcheck source=tests/common/serve.sh
 . "$TESTS/common/serve.sh"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 600 reads against a queue of 512 that nobody serves: 512 are queued and
+ * 600 reads against a queue of 512 without a server: 512 are queued and
  * the rest wait; one exchange hands all 512 out, each once, one takes all
  * answers, and every read gets its own bytes.
  */

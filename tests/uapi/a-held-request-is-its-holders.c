@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a descriptor fetched nobody else is handed and nobody else may
+ * A request that a descriptor fetched is given to no other one, and no other one may
  * answer: not another exchange (ESTALE), not PUT_BIO (EBUSY), and GET_BIO
  * passes over it.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whoever reads or writes gets the errno that the server answered with, for each
+ * A reader or writer gets the errno of the server's reply, for each
  * errno that is allowed; any other is EINVAL and the request is still held.
  */
 #include "abuse.h"

@@ -2,7 +2,7 @@
 /*
  * Calls in the wrong state and bad configurations get an error; a callback that returns
  * nonsense, answers twice or redirects where it cannot costs that one request an EIO.
- * What is never answered holds up neither wait nor free.
+ * A request that is never completed delays neither wait nor free.
  */
 #include "fake.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What module/params.c refuses of an empty device, abusectl refuses before, and nothing
+ * Values that module/params.c refuses for an empty device, abusectl refuses before, and nothing
  * else: all combinations of keys that depend on each other. It names the key, the value
  * and what is allowed.
  * cflags: -luuid
