@@ -31,14 +31,14 @@ member_serves() {
 	wait_until 30 is_served
 	ok "the member formats the disk" as member mkfs.ext4 -q /dev/abuse0
 	mount /dev/abuse0 /mnt
-	cp -a /usr/bin /mnt
+	cp -a /usr/sbin /mnt
 	kill -KILL "$server"
 	wait "$server" 2>/dev/null || true
 	serve file:/home/member/disk.img
 	umount /mnt
 	echo 3 >/proc/sys/vm/drop_caches
 	mount /dev/abuse0 /mnt
-	ok "every byte is right after the server was killed and replaced" diff -r --no-dereference /usr/bin /mnt/bin
+	ok "every byte is right after the server was killed and replaced" diff -r --no-dereference /usr/sbin /mnt/sbin
 	umount /mnt
 	ok "the file system is clean" e2fsck -fn /dev/abuse0
 	kill -TERM "$server"
