@@ -27,7 +27,7 @@
 
 #define SECTOR	512
 
-static char cow_dir[] = "/dev/shm/cow-XXXXXX";
+static char cow_dir[32];
 static char cow_base[64], cow_delta[64];
 
 static void cow_complain(const char *subject, const char *format, va_list args)
@@ -100,6 +100,7 @@ static void cow_begin(const void *bytes, size_t size)
 {
 	int fd;
 
+	snprintf(cow_dir, sizeof(cow_dir), "%s/cow-XXXXXX", test_folder());
 	must(mkdtemp(cow_dir), "a folder");
 	snprintf(cow_base, sizeof(cow_base), "%s/base", cow_dir);
 	snprintf(cow_delta, sizeof(cow_delta), "%s/delta", cow_dir);

@@ -31,7 +31,7 @@ static struct shared {
 	bool is_over;
 } *s;
 
-static char dir[] = "/dev/shm/record-XXXXXX", args[128], log_path[64];
+static char dir[32], args[128], log_path[64];
 static int disk;
 static pid_t parent;
 
@@ -314,6 +314,7 @@ int main(void)
 	int i, status, bad = 0;
 
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	snprintf(dir, sizeof(dir), "%s/record-XXXXXX", test_folder());
 	must(s != MAP_FAILED && mkdtemp(dir), "memory and a folder");
 	parent = getpid();
 	atexit(clean_up);
