@@ -28,14 +28,20 @@ fail() {
 
 bodies() {
 	cat "$dir/includes.h"
-	for file in "$dir"/*.c; do
-		name=${file##*/}
-		name=${name%.c}
-		printf 'void probe_%s(void);\nvoid probe_%s(void)\n{\n' "$name" "$name"
-		printf '#line 1 "probe-%s"\n' "$name"
-		cat "$file"
-		printf '#line 1 "probe-end"\n}\n'
-	done
+	awk '
+		function end() { print "#line 1 \"probe-end\"\n}" }
+		FNR == 1 {
+			if (NR > 1)
+				end()
+			name = FILENAME
+			sub(/.*\//, "", name)
+			sub(/\.c$/, "", name)
+			print "void probe_" name "(void);\nvoid probe_" name "(void)\n{"
+			print "#line 1 \"probe-" name "\""
+		}
+		{ print }
+		END { end() }
+	' "$dir"/*.c
 }
 
 # Errors must be reported where a macro is used, not where it is defined: clang does so by itself.
@@ -72,8 +78,8 @@ has control_pass || fail "the kernel's headers could not be probed: even what ev
 		control_*) continue ;;
 		esac
 		if has "$name"; then answer=1; else answer=0; fi
-		echo "#define ABUSE_HAVE_$(echo "$name" | tr '[:lower:]' '[:upper:]') $answer"
-	done
+		echo "$name $answer"
+	done | awk '{ print "#define ABUSE_HAVE_" toupper($1), $2 }'
 } >"$out.tmp"
 mv "$out.tmp" "$out"
 rm -f "$log"
