@@ -33,6 +33,7 @@ static int fake_ioctl(int fd, unsigned long cmd, const void *arg);
 #include "../../utils/lib/run.c"
 #include "../../utils/lib/reply.c"
 #include "../../utils/lib/server.c"
+#include "../../utils/lib/loops.c"
 #undef ioctl
 
 #define FAKE_MAX	4096

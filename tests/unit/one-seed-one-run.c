@@ -10,6 +10,7 @@
  * seed, seeds, operations, power cuts.
  */
 /* timeout: 90 */
+/* cflags: -lz */
 #include "test.h"
 
 #include <poll.h>
@@ -36,6 +37,7 @@ static int sim_ioctl(int fd, unsigned long cmd, const void *arg);
 #include "../../utils/lib/run.c"
 #include "../../utils/lib/reply.c"
 #include "../../utils/lib/server.c"
+#include "../../utils/lib/loops.c"
 #undef ioctl
 
 #define COW_LIBRARY

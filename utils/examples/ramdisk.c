@@ -25,8 +25,8 @@ int main(int argc, char **argv)
 {
 	struct abuse_ops ops = { .pread = ram_pread, .pwrite = ram_pwrite };
 	struct abuse_params params = { .capacity = 64 << 20 };
-	struct abuse_config config = { .ops = &ops, .params = &params, .device = argv[1],
-		.flags = ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA };
+	struct abuse_config config = { .ops = &ops, .device = argv[1],
+		.flags = ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA, .params = &params };
 	struct abuse_server *srv;
 	int fd = argc < 3 ? -1 : open(argv[2], O_RDWR | O_CREAT, 0600), ret;
 

@@ -191,7 +191,7 @@ int server_attach(struct abuse_server *srv)
 		return reason_of_error(srv->fd, "cannot open the control node");
 	ret = lock_node(srv->fd);
 	if (ret < 0)
-		return reason_set(ret, "another process has kept the lock of the control node for %d s: it should end, see fuser(1)",
+		return reason_set(ret, "another process has kept the lock of the control node for %d s, as servers do only while they start; /proc/locks has its pid",
 				  LOCK_TRIES * LOCK_PAUSE_MS / 1000);
 	ret = set_up_or_take_over(srv);
 	flock(srv->fd, LOCK_UN);

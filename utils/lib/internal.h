@@ -204,6 +204,12 @@ int server_attach(struct abuse_server *srv);
 void server_debug(const struct abuse_server *srv, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Serves from now on by @serves, SERVES_*, or does so already; false: otherwise. */
+bool server_enter(struct abuse_server *srv, int serves);
+
+/* A fork between open and start loses the locks of memory: lock again. */
+void server_hold_again(struct abuse_server *srv);
+
 /* memory.c: the process is declared a flusher and its memory locked; a thread's stack */
 void memory_hold(struct abuse_server *srv);
 void memory_hold_stack(struct abuse_server *srv);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A server from open to free: configuration, threads and their end, event loops. All
+ * A server from open to free: configuration, threads and their end. All
  * queues share one descriptor: then all requests return at once when the server dies, and
  * all threads serve the same device, also if it is removed and added again meanwhile.
  * turn.c serves; this file touches no request.
@@ -22,7 +22,6 @@
 #define LEAST_STACK	(64 * 1024)
 #define MOST_STACK	(1 << 30)
 #define DEFAULT_DEPTH	16
-#define MAX_TURNS	16		/* in a dispatch, before others have theirs */
 #define NSEC_PER_SEC	1000000000LL
 #define LONGEST		((1LL << 29) * NSEC_PER_SEC)	/* any longer is for ever */
 
@@ -220,7 +219,7 @@ void abuse_server_counts(const struct abuse_server *srv, struct abuse_counts *co
 
 /* ---- threads ---- */
 
-static bool enter(struct abuse_server *srv, int serves)
+bool server_enter(struct abuse_server *srv, int serves)
 {
 	int none = SERVES_NOT;
 
@@ -307,8 +306,7 @@ static int start_one(struct queue *queue, const pthread_attr_t *attr)
 	return reason_of_error(-ret, "cannot start a thread");
 }
 
-/* A fork between open and start loses the locks of memory: lock again. */
-static void hold_again(struct abuse_server *srv)
+void server_hold_again(struct abuse_server *srv)
 {
 	if (LOAD(srv->generation) != memory_generation())
 		memory_hold(srv);
@@ -323,10 +321,10 @@ int abuse_server_start(struct abuse_server *srv)
 	sigset_t old;
 	int ret = 0;
 
-	if (!enter(srv, SERVES_THREADS))
+	if (!server_enter(srv, SERVES_THREADS))
 		return LOAD(srv->serves) == SERVES_THREADS ? -EALREADY : -EBUSY;
 	reason_clear();
-	hold_again(srv);
+	server_hold_again(srv);
 	mask_signals(&old);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, srv->config.stack_size);
@@ -422,67 +420,6 @@ int abuse_server_run(struct abuse_server *srv)
 	do
 		ret = abuse_server_wait(srv, -1);
 	while (ret == -EINTR);
-	return ret;
-}
-
-/* ---- event loops ---- */
-
-static int find_loop(struct abuse_server *srv, unsigned int loop)
-{
-	if (loop >= srv->nr_queues)
-		return -EINVAL;
-	return enter(srv, SERVES_LOOPS) ? 0 : -EBUSY;
-}
-
-int abuse_server_fd(struct abuse_server *srv, unsigned int loop)
-{
-	int ret = find_loop(srv, loop);
-
-	if (ret < 0)
-		return ret;
-	if (!SWAP(srv->queues[loop].is_polled, true))
-		queue_ring(&srv->queues[loop]);	/* have the first dispatch come */
-	return srv->queues[loop].epoll;
-}
-
-static int dispatch(struct queue *queue)
-{
-	/* Of this thread: when it was last declared a flusher, plus 1. */
-	static __thread unsigned int declared;
-	unsigned int turns = 0;
-	int ret;
-
-	if (declared != memory_generation() + 1 ||
-	    LOAD(queue->srv->generation) != memory_generation()) {
-		hold_again(queue->srv);
-		declared = memory_generation() + 1;
-	}
-	queue_rise(queue);
-	do
-		ret = queue_turn(queue, 0);
-	while (ret > 0 && ++turns < MAX_TURNS);
-	if (ret > 0)
-		queue_ring(queue);
-	/* A turn that fetches no request does not notice a reset. */
-	if (!ret && (queue->is_full || LOAD(queue->srv->is_stopped)))
-		ret = queue_is_orphaned(queue);
-	queue_lie_down(queue);
-	return ret < 0 ? ret : 0;
-}
-
-int abuse_server_dispatch(struct abuse_server *srv, unsigned int loop)
-{
-	struct queue *queue;
-	int ret;
-
-	ret = find_loop(srv, loop);
-	if (ret < 0)
-		return ret;
-	queue = &srv->queues[loop];
-	if (SWAP(queue->is_dispatching, true))
-		return -EDEADLK;
-	ret = dispatch(queue);
-	STORE(queue->is_dispatching, false);
 	return ret;
 }
 
