@@ -152,6 +152,7 @@ void columns_complete(const char *word);
 /* show.c: list and stat, which differ in their columns alone */
 extern const struct opt show_options[];
 int show_devices(const struct cmd *cmd, int argc, char **argv, const char *defaults);
+void show_details(const char *defaults);
 void show_complete(int argc, char **argv);
 
 #endif /* ABUSECTL_CMD_H */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <libabuse.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,4 +135,10 @@ void show_complete(int argc, char **argv)
 	}
 	options_complete(cmd_lookup(argv[0]), word);
 	complete_devices(word);
+}
+
+void show_details(const char *defaults)
+{
+	printf("Columns by default: %s\n\n", defaults);
+	columns_help();
 }

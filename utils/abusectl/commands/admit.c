@@ -4,12 +4,11 @@
  */
 #include "cmd.h"
 #include "complete.h"
-#include "options.h"
+#include "verb.h"
 
 #include <errno.h>
 #include <libabuse.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static int admit_failed(const char *text, bool revoke, int err)
 {
@@ -37,26 +36,25 @@ static const struct opt options[] = {
 	{ 0 },
 };
 
+static int admit(const char *text, void *arg)
+{
+	bool revoke = *(bool *)arg;
+	int ret = abuse_dev_find(text);
+
+	if (ret >= 0)
+		ret = abuse_dev_admit((unsigned int)ret, !revoke);
+	return ret < 0 ? admit_failed(text, revoke, -ret) : EXIT_OK;
+}
+
 static int run(int argc, char **argv)
 {
-	int i, option, ret, status = EXIT_OK;
 	bool revoke = false;
 	const char *value;
+	int option;
 
 	while ((option = option_next(&cmd_admit, argc, argv, &value)) > 0)
 		revoke |= option == 'r';
-	if (option < 0)
-		return option_status(option);
-	if (optind == argc)
-		return misused("a DEV is needed");
-	for (i = optind; i < argc; i++) {
-		ret = abuse_dev_find(argv[i]);
-		if (ret >= 0)
-			ret = abuse_dev_admit((unsigned int)ret, !revoke);
-		if (ret < 0)
-			status = admit_failed(argv[i], revoke, -ret);
-	}
-	return status;
+	return option < 0 ? option_status(option) : verb_each(argc, argv, admit, &revoke);
 }
 
 static void details(void)

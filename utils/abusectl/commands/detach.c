@@ -6,23 +6,17 @@
 #include "away.h"
 #include "cmd.h"
 #include "complete.h"
-#include "options.h"
 #include "use.h"
+#include "verb.h"
 
 #include <libabuse.h>
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #define MOST_SERVERS	256
 #define PAUSE_MS	20
 #define PAUSES		250
-
-static const struct opt options[] = {
-	{ .letter = 'n', .name = "dry-run", .help = "print what would be done, and do nothing" },
-	{ 0 },
-};
 
 /* Servers end by themselves when their device is gone. */
 static void await_servers(const int *pids, unsigned int nr)
@@ -55,20 +49,7 @@ static int detach(const char *text, bool is_dry)
 
 static int run(int argc, char **argv)
 {
-	int option, i, status = EXIT_OK;
-	bool is_dry = false;
-	const char *value;
-
-	while ((option = option_next(&cmd_detach, argc, argv, &value)) > 0)
-		is_dry |= option == 'n';
-	if (option < 0)
-		return option_status(option);
-	if (optind == argc)
-		return misused("a DEV is needed");
-	for (i = optind; i < argc; i++)
-		if (detach(argv[i], is_dry))
-			status = EXIT_FAILED;
-	return status;
+	return verb_dry_run(&cmd_detach, argc, argv, detach);
 }
 
 static void details(void)
@@ -82,7 +63,7 @@ const struct cmd cmd_detach = {
 	.run = run,
 	.args = "DEV...",
 	.summary = "remove unused devices and end their servers",
-	.options = options,
+	.options = dry_run_options,
 	.details = details,
 	.complete = complete_all_devices,
 };

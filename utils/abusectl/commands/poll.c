@@ -5,7 +5,7 @@
  */
 #include "cmd.h"
 #include "complete.h"
-#include "options.h"
+#include "verb.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,18 +14,14 @@
 
 #define ABUSE_POLLMSG	0x400	/* POLLMSG, hidden by some feature macros */
 
-static int run(int argc, char **argv)
+static int poll_device(const char *dev, void *arg)
 {
 	struct pollfd wanted = { .events = ABUSE_POLLMSG };
 	unsigned int number;
-	int first, ret, status = EXIT_OK;
+	int ret, status = EXIT_OK;
 
-	first = options_skip(&cmd_poll, argc, argv);
-	if (first < 0)
-		return option_status(first);
-	if (argc - first != 1)
-		return misused("one DEV is needed");
-	wanted.fd = device_open(argv[first], &number);
+	(void)arg;
+	wanted.fd = device_open(dev, &number);
 	if (wanted.fd < 0)
 		return EXIT_FAILED;
 	do
@@ -39,6 +35,11 @@ static int run(int argc, char **argv)
 		printf("%d %x\n", ret, (unsigned int)wanted.revents);
 	close(wanted.fd);
 	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	return verb_plain(&cmd_poll, argc, argv, poll_device, NULL);
 }
 
 const struct cmd cmd_poll = {

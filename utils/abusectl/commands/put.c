@@ -4,17 +4,17 @@
  */
 #include "cmd.h"
 #include "complete.h"
-#include "options.h"
+#include "verb.h"
+
+static int act(const char *dev, void *arg)
+{
+	(void)arg;
+	return bio_get(dev, true);
+}
 
 static int run(int argc, char **argv)
 {
-	int first = options_skip(&cmd_put, argc, argv);
-
-	if (first < 0)
-		return option_status(first);
-	if (argc - first != 1)
-		return misused("one DEV is needed");
-	return bio_get(argv[first], true);
+	return verb_plain(&cmd_put, argc, argv, act, NULL);
 }
 
 const struct cmd cmd_put = {

@@ -5,32 +5,13 @@
 #include "away.h"
 #include "cmd.h"
 #include "complete.h"
-#include "options.h"
+#include "verb.h"
 
 #include <stdio.h>
-#include <unistd.h>
-
-static const struct opt options[] = {
-	{ .letter = 'n', .name = "dry-run", .help = "print what would be done, and do nothing" },
-	{ 0 },
-};
 
 static int run(int argc, char **argv)
 {
-	int option, i, status = EXIT_OK;
-	bool is_dry = false;
-	const char *value;
-
-	while ((option = option_next(&cmd_remove, argc, argv, &value)) > 0)
-		is_dry |= option == 'n';
-	if (option < 0)
-		return option_status(option);
-	if (optind == argc)
-		return misused("a DEV is needed");
-	for (i = optind; i < argc; i++)
-		if (device_remove(argv[i], is_dry))
-			status = EXIT_FAILED;
-	return status;
+	return verb_dry_run(&cmd_remove, argc, argv, device_remove);
 }
 
 static void details(void)
@@ -44,7 +25,7 @@ const struct cmd cmd_remove = {
 	.run = run,
 	.args = "DEV...",
 	.summary = "remove devices",
-	.options = options,
+	.options = dry_run_options,
 	.details = details,
 	.complete = complete_all_devices,
 };

@@ -4,8 +4,6 @@
  */
 #include "cmd.h"
 
-#include <stdio.h>
-
 #define COLUMNS	"DEVICE,STATE,QUEUED,HELD,REDIRECTED,SERVED,ERRORS,RETURNED,OLDEST"
 
 static int run(int argc, char **argv)
@@ -15,8 +13,7 @@ static int run(int argc, char **argv)
 
 static void details(void)
 {
-	puts("Columns by default: " COLUMNS "\n");
-	columns_help();
+	show_details(COLUMNS);
 }
 
 const struct cmd cmd_stat = {

@@ -7,11 +7,11 @@
 #include "complete.h"
 #include "options.h"
 #include "parse.h"
+#include "verb.h"
 
 #include <limits.h>
 #include <libabuse.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define DEFAULT_MS	30000
 
@@ -22,43 +22,42 @@ static const struct opt options[] = {
 	{ 0 },
 };
 
-static int stop(const char *text, bool is_dry, int milliseconds)
+struct stop {
+	bool is_dry;
+	int milliseconds;
+};
+
+static int stop(const char *text, void *arg)
 {
+	const struct stop *how = arg;
 	int number = abuse_dev_find(text);
 	struct abuse_dev dev;
 	int ret = number < 0 ? number : abuse_dev_stat((unsigned int)number, &dev);
 
 	if (ret < 0)
 		return device_missing(text, -ret);
-	return device_stop((unsigned int)number, is_dry, milliseconds);
+	return device_stop((unsigned int)number, how->is_dry, how->milliseconds);
 }
 
 static int run(int argc, char **argv)
 {
-	int option, i, status = EXIT_OK, milliseconds = DEFAULT_MS;
-	bool is_dry = false;
+	struct stop how = { .milliseconds = DEFAULT_MS };
 	const char *value;
 	int64_t time;
+	int option;
 
 	while ((option = option_next(&cmd_stop, argc, argv, &value)) > 0) {
 		if (option == 'n') {
-			is_dry = true;
+			how.is_dry = true;
 			continue;
 		}
 		if (parse_time(value, NSEC_PER_SEC, &time) || time < 0 ||
 		    time / 1000000 > INT_MAX)
 			return invalid(NULL, "--timeout %s: must be a time such as 500ms, 30s or "
 				       "5min", value);
-		milliseconds = (int)(time / 1000000);
+		how.milliseconds = (int)(time / 1000000);
 	}
-	if (option < 0)
-		return option_status(option);
-	if (optind == argc)
-		return misused("a DEV is needed");
-	for (i = optind; i < argc; i++)
-		if (stop(argv[i], is_dry, milliseconds))
-			status = EXIT_FAILED;
-	return status;
+	return option < 0 ? option_status(option) : verb_each(argc, argv, stop, &how);
 }
 
 static void details(void)
