@@ -204,7 +204,7 @@ static int run_file(struct request *request)
 	request->plan = &conf.plan;
 	ret = serve(request);
 	conf_close(&conf);
-	return ret == EXIT_OK ? EXIT_OK : EXIT_FAILED;
+	return ret;
 }
 
 /* The server works in the root directory. */

@@ -73,7 +73,7 @@ static int take_device(struct conf *conf, const char *line, const char *value)
 	uint64_t number;
 
 	if (!value || parse_number(value, &number) || number > ABUSE_MAX_NUMBER)
-		return failed(line, "device=%s: must be a number from 0 to %u; leave it "
+		return invalid(line, "device=%s: must be a number from 0 to %u; leave it "
 			      "out for the device of the file's name",
 			      value ? value : "", ABUSE_MAX_NUMBER);
 	conf->number = (int)number;
@@ -89,7 +89,7 @@ static int take_backend(struct conf *conf, const char *line, const char *value)
 		return failed(line, "out of memory");
 	ret = plan_take_backend(&conf->plan, line, conf->backend);
 	if (ret < 0)
-		return failed(line, "backend=%s: must be one of those that 'abusectl "
+		return invalid(line, "backend=%s: must be one of those that 'abusectl "
 			      "help server' lists", conf->backend);
 	return ret;
 }
@@ -102,7 +102,7 @@ static int take(struct conf *conf, const char *line, const char *key,
 
 	if (is_device ? conf->number >= 0 : is_backend ? conf->backend != NULL :
 	    plan_has(&conf->plan, key))
-		return failed(line, "%s: said twice, or against an earlier line; delete "
+		return invalid(line, "%s: said twice, or against an earlier line; delete "
 			      "one of them", key);
 	if (is_device)
 		return take_device(conf, line, value);
@@ -110,7 +110,7 @@ static int take(struct conf *conf, const char *line, const char *key,
 		return take_backend(conf, line, value);
 	ret = plan_take(&conf->plan, line, key, value);
 	if (ret < 0)
-		return failed(line, "%s: no such key; delete the line, or take one of "
+		return invalid(line, "%s: no such key; delete the line, or take one of "
 			      "abuse.conf(5)", key);
 	return ret;
 }
@@ -130,7 +130,7 @@ static int read_lines(struct conf *conf, FILE *file)
 	}
 	free(text);
 	if (!ret && ferror(file))
-		ret = failed(conf->path, "cannot be read: %s", strerror(errno));
+		ret = invalid(conf->path, "cannot be read: %s", strerror(errno));
 	return ret;
 }
 
@@ -140,12 +140,12 @@ static int read_file(struct conf *conf)
 	int ret;
 
 	if (!file)
-		return failed(conf->path, "cannot be read: %s; abuse.conf(5) says what "
+		return invalid(conf->path, "cannot be read: %s; abuse.conf(5) says what "
 			      "belongs there", strerror(errno));
 	ret = read_lines(conf, file);
 	fclose(file);
 	if (!ret && !conf->backend)
-		ret = failed(conf->path, "backend is missing; say which, as in "
+		ret = invalid(conf->path, "backend is missing; say which, as in "
 			     "'backend = file:/srv/disk.img'");
 	return ret;
 }
@@ -159,7 +159,7 @@ static int obtain_device(struct conf *conf)
 	if (!*name && conf->number < 0)
 		name = conf->name;
 	if (!*name && conf->number < 0)
-		return failed(conf->path, "device is missing, and no device can have the "
+		return invalid(conf->path, "device is missing, and no device can have the "
 			      "file's name; say 'device = N' or 'name = NAME'");
 	serving->fd = device_obtain(conf->number, name, &serving->number,
 				    &conf->plan.was_added);
@@ -182,7 +182,7 @@ int conf_open(struct conf *conf, const char *text)
 	if (!ret)
 		return EXIT_OK;
 	free(conf->backend);
-	return EXIT_FAILED;
+	return ret;
 }
 
 void conf_close(struct conf *conf)

@@ -2,7 +2,7 @@
 /*
  * abuse.conf(5): a file that says of one device what "abusectl server" would be
  * told by arguments. All failures are one line that names the file and, if one is
- * to blame, the line; the status that goes with them is EXIT_FAILED.
+ * to blame, the line. The status is EXIT_USAGE where what the file says cannot be.
  */
 #ifndef ABUSECTL_CONF_H
 #define ABUSECTL_CONF_H

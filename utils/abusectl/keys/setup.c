@@ -115,7 +115,7 @@ int settings_check(const struct settings *settings,
 	       check_multiple(number, "io_min", io_min, "pbs", pbs) ||
 	       check_multiple(number, "io_opt", params->io_opt, "io_min", io_min) ||
 	       check_operations(settings, number, bs, pbs) ?
-		EXIT_FAILED : EXIT_OK;
+		EXIT_USAGE : EXIT_OK;
 }
 
 int settings_match(const struct settings *settings,
