@@ -95,7 +95,7 @@ format:					## clang-format the changed lines of C files
 
 tools:
 	@$(need) gcc:gcc pkg-config:pkg-config /usr/include/json-c/json.h:libjson-c-dev \
-		/usr/include/libsmartcols/libsmartcols.h:libsmartcols-dev /usr/include/uuid/uuid.h:uuid-dev
+		/usr/include/libsmartcols/libsmartcols.h:libsmartcols-dev /usr/include/uuid/uuid.h:uuid-dev /usr/include/zlib.h:zlib1g-dev
 
 utils:
 	@$(MAKE) --no-print-directory -C utils all

@@ -20,6 +20,7 @@
 #endif
 #include "../../utils/abusectl/backends/store.c"
 #include "../../utils/abusectl/backends/store-file.c"
+#include "../../utils/abusectl/backends/store-lock.c"
 #include "../../utils/abusectl/backends/cow/lock.c"
 #include "../../utils/abusectl/backends/cow/map.c"
 #include "../../utils/abusectl/backends/cow/delta.c"

@@ -51,3 +51,21 @@ is_waiting() { [ "$(attribute queued)" -gt 0 ]; }
 pattern() {
 	seq -f "seed $1 number %.0f" "$((1 + $1 * 1000000))" "$((1 + $1 * 1000000 + $2 / 8))" 2>/dev/null | head -c "$2"
 }
+
+# ordinary_user: a user of the group, $uid, who has the directory $home and the limits that systemd gives everybody.
+ordinary_user() {
+	uid=$(id -u nobody)
+	home=$work/home
+	install -d -o nobody "$home"
+	chmod 755 "$work"
+	on_exit pkill -KILL -U "$uid" abusectl
+}
+# as COMMAND...: that user runs it there.
+as() { (cd "$home" && ulimit -l 8192 && exec setpriv --reuid="$uid" --regid="$uid" --groups=abuse --inh-caps=-all --bounding-set=-all "$@"); }
+# says STATUS PATTERN WHAT COMMAND...: it ends with that status, having said that.
+says() {
+	local status=0 said
+	said=$(as "${@:4}" 2>&1) || status=$?
+	is "$status" "$1" "$3"
+	grep -qE -- "$2" <<<"$said" || fail "$3: said '$said', wanted /$2/"
+}

@@ -6,6 +6,7 @@
  * Two servers are at it, one of which serves while the other waits for a sync.
  */
 /* timeout: 90 */
+/* cflags: -lz */
 #define COW_SYSTEM_CALLS "cow-power.h"
 #define cow_synced_range power_sync_range
 static int power_sync_range(int fd, unsigned long offset, unsigned long length);

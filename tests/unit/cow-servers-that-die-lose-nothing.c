@@ -6,6 +6,7 @@
  * the base stays as it was.
  */
 /* timeout: 90 */
+/* cflags: -lz */
 #include "cow.h"
 
 #include <signal.h>

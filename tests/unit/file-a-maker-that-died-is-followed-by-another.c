@@ -4,6 +4,7 @@
  * file had its length; not while the device is up, and nothing that has any bytes.
  * Where part of a sector cannot be discarded that is said, and zeroes are written.
  */
+/* cflags: -lz */
 #include "test.h"
 
 #include <fcntl.h>

@@ -11,7 +11,7 @@
 
 const struct backend *const backends[] = {
 	&backend_zero, &backend_null, &backend_mem, &backend_file, &backend_cow,
-	&backend_nbd, &backend_record, NULL,
+	&backend_nbd, &backend_nbdkit, &backend_qemu, &backend_record, NULL,
 };
 
 const struct backend *backend_find(const char *spec, const char **args)

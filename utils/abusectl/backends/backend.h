@@ -27,7 +27,9 @@ struct target {
 	uint64_t features;	/* in: the backend's; out: what the store can do */
 	int fd;			/* control node */
 	bool must_be_writable;	/* a key says so */
+	bool is_forced;		/* a store that another device has is taken all the same */
 	unsigned int connections;	/* at most, or 0 = not given */
+	char *label;		/* of the store, ABUSE_STORE_LEN; one that is made may change it */
 	/*
 	 * What the device has or, if it is not up, what keys say: of that the backend
 	 * may fill in what is 0.
@@ -59,6 +61,8 @@ struct backend {
 	bool knows_size;		/* without size= */
 	bool has_connections;
 	bool is_async;			/* its callbacks never wait */
+	bool is_command;		/* its argument is a command line, see words.h */
+	bool is_alone;			/* of a device one server is open at a time */
 	struct abuse_ops ops;
 
 	/*
@@ -88,11 +92,14 @@ struct backend {
 	 */
 	int (*start)(void *store);
 	bool (*is_stuck)(void *store);
+
+	/* A server that has ended well has in truth lost its store; reported. Or NULL */
+	bool (*is_lost)(void *store);
 	void (*quit)(void *store);
 };
 
 extern const struct backend backend_zero, backend_null, backend_mem, backend_file,
-	backend_cow, backend_nbd, backend_record;
+	backend_cow, backend_nbd, backend_nbdkit, backend_qemu, backend_record;
 
 /* backend.c: the table, which ends with NULL; the first is the default. */
 extern const struct backend *const backends[];
@@ -165,6 +172,19 @@ bool store_file_punches(int fd, uint64_t size);
  * away from our next flush. A descriptor, or -1.
  */
 int store_file_again(int fd, int flags);
+
+/*
+ * store-lock.c: no two devices have one store. Locks the open file @fd for as long as any
+ * descriptor of it is open. Waits a second for servers that are about to end; reports what
+ * device has the store, and returns an exit status.
+ */
+int store_lock(const struct target *target, const char *path, int fd, bool is_writer);
+
+/* The same store through another open file, which may be kept when that one is closed */
+void store_lock_again(const struct target *target, int fd, bool is_writer);
+
+/* Has another server it, of this device or any, that writes? Then *number is its device. */
+bool store_is_locked(int fd, unsigned int *number);
 
 /*
  * workers.c: the server's threads. Serves until a signal ends it or the device goes;

@@ -70,7 +70,9 @@ static int file_open(struct target *target, const char *path, void **store)
 	fd = file_obtain(target, path);
 	if (fd < 0)
 		return EXIT_FAILED;
-	ret = file_check(target, path, fd);
+	ret = store_lock(target, path, fd, !target->read_only);
+	if (!ret)
+		ret = file_check(target, path, fd);
 	file = ret ? NULL : malloc(sizeof(*file));
 	if (!file) {
 		close(fd);
@@ -78,6 +80,7 @@ static int file_open(struct target *target, const char *path, void **store)
 	}
 	store_init(&file->store, fd);
 	file->again = store_file_again(fd, target->read_only ? O_RDONLY : O_RDWR);
+	store_lock_again(target, file->again, !target->read_only);
 	file->index = -1;
 	*store = file;
 	return EXIT_OK;

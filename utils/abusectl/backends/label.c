@@ -5,6 +5,7 @@
 #include "label.h"
 #include "backend.h"
 #include "uri.h"
+#include "words.h"
 
 #include <ctype.h>
 #include <libgen.h>
@@ -90,6 +91,17 @@ static void label_of_both(const struct backend *backend, const char *args, unsig
 	make(backend->name, both, label);
 }
 
+static void label_of_command(const struct backend *backend, const char *args,
+			     char label[ABUSE_STORE_LEN])
+{
+	static struct words words;
+	static char line[WORDS_TEXT];
+
+	if (words_split(&words, args))
+		words_join(&words, line, sizeof(line));
+	make(backend->name, words.nr ? line : args, label);
+}
+
 void label_of(const struct backend *backend, const char *args, unsigned int number,
 	      uid_t uid, char label[ABUSE_STORE_LEN])
 {
@@ -103,6 +115,8 @@ void label_of(const struct backend *backend, const char *args, unsigned int numb
 	} else if (!args) {
 		memset(label, 0, ABUSE_STORE_LEN);
 		strcpy(label, backend->name);
+	} else if (backend->is_command) {
+		label_of_command(backend, args, label);
 	} else if (backend->forms) {
 		make(backend->name, uri_absolute(args, uri, sizeof(uri)), label);
 	} else {
@@ -110,4 +124,13 @@ void label_of(const struct backend *backend, const char *args, unsigned int numb
 			args = strchr(args, ':') + 1;
 		label_of_path(backend->name, args, label);
 	}
+}
+
+void label_follow(const char *has, char label[ABUSE_STORE_LEN])
+{
+	size_t len = strlen(label);
+
+	if (!strncmp(label, "mem:", strlen("mem:")) && !strncmp(has, label, len) &&
+	    has[len] == '-')
+		snprintf(label, ABUSE_STORE_LEN, "%s", has);
 }

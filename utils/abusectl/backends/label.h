@@ -16,6 +16,12 @@ struct backend;
 void label_of(const struct backend *backend, const char *args, unsigned int number,
 	      uid_t uid, char label[ABUSE_STORE_LEN]);
 
+/*
+ * @label is that of memory of ours; @has, of the device, may be that of the same, made under
+ * another name: then it is taken over.
+ */
+void label_follow(const char *has, char label[ABUSE_STORE_LEN]);
+
 /* That of the backend called @name with the store @path */
 void label_of_path(const char *name, const char *path, char label[ABUSE_STORE_LEN]);
 

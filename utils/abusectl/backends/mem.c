@@ -3,7 +3,8 @@
  * mem: bytes in a shared-memory object of this user, one per device, so that
  * they outlive any server. Made anew at set-up, also the object itself: what a
  * server of the device's former life may still write goes to the old one.
- * Dropped when a server sees its device reset or removed.
+ * Dropped when a server sees its device reset or removed. Where another user has
+ * taken its name it has one that nobody can guess, and the label says which.
  *
  * The kernel copies from and to a mapping of the object, which nobody else touches: an
  * object made shorter is an error to it, and a signal to us. READs do so where the object
@@ -15,16 +16,22 @@
 #include "backend.h"
 #include "cmd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGE_SHIFT	12
+#define LABEL		"mem:"
+#define SHM_DIR		"/dev/shm"
+#define FIRST_USER	1000		/* below it, logind knows no users */
 
 /*
  * Bytes that are mapped, so that what the device grows by is there: of addresses alone. Where
@@ -154,25 +161,68 @@ static int mem_zero(struct abuse_req *req)
 
 /* ---- the object ---- */
 
-static int mem_create(const struct mem *mem, uint64_t size)
+/* What former lives of the device have left under names that could not be guessed */
+static void drop_old(const char *name)
 {
+	DIR *dir = opendir(SHM_DIR);
+	const struct dirent *entry;
+	size_t len = strlen(name + 1);
+
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, name + 1, len) && entry->d_name[len] == '-')
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
+/* The name that all expect, or else one that nobody does; a descriptor, or -1 with errno. */
+static int make_object(struct mem *mem, char *label)
+{
+	size_t len = strlen(mem->name);
+	uint32_t random;
 	int fd;
 
-	if (shm_unlink(mem->name) && errno != ENOENT)
-		return failed(mem->name, "the old shared-memory object cannot be "
-			      "removed: %s", strerror(errno)), -1;
+	drop_old(mem->name);
+	shm_unlink(mem->name);
 	fd = shm_open(mem->name, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd >= 0 || errno != EEXIST || !label ||
+	    getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return fd;
+	snprintf(mem->name + len, sizeof(mem->name) - len, "-%08x", random);
+	snprintf(label, ABUSE_STORE_LEN, "%s%s%s", LABEL, SHM_DIR, mem->name);
+	return shm_open(mem->name, O_RDWR | O_CREAT | O_EXCL, 0600);
+}
+
+static int mem_create(struct mem *mem, const struct target *target)
+{
+	int fd = make_object(mem, target->label);
+
 	if (fd < 0)
 		return failed(mem->name, "the shared-memory object cannot be made: %s",
 			      strerror(errno)), -1;
-	if (ftruncate(fd, (off_t)size)) {
+	if (ftruncate(fd, (off_t)target->size)) {
 		failed(mem->name, "size=%llu: the shared-memory object cannot be so "
-		       "large: %s", (unsigned long long)size, strerror(errno));
+		       "large: %s", (unsigned long long)target->size, strerror(errno));
 		shm_unlink(mem->name);
 		close(fd);
 		return -1;
 	}
 	return fd;
+}
+
+/* logind removes what a user has there who has logged out, unless the user lingers. */
+static void warn_of_logind(void)
+{
+	const struct passwd *user = getpwuid(geteuid());
+	char path[300];
+
+	snprintf(path, sizeof(path), "/run/systemd/users/%u", geteuid());
+	if (!user || geteuid() < FIRST_USER || access(path, F_OK))
+		return;
+	snprintf(path, sizeof(path), "/var/lib/systemd/linger/%.200s", user->pw_name);
+	if (access(path, F_OK))
+		note("mem", "systemd-logind may remove the memory when you log out; 'loginctl "
+		     "enable-linger' prevents that");
 }
 
 static int mem_find(const struct mem *mem, const struct target *target)
@@ -184,7 +234,8 @@ static int mem_find(const struct mem *mem, const struct target *target)
 	if (fd < 0)
 		return failed(device_name(target->number), "is up, but its "
 			      "shared-memory object %s is missing (%s): the bytes are "
-			      "lost, or another user's; 'abusectl reset %u' starts over",
+			      "lost, or another user's; 'abusectl reset %u' starts over. If "
+			      "you had logged out, 'loginctl enable-linger' keeps it",
 			      mem->name, strerror(errno), target->number), -1;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
 	    (st.st_mode & 07777) != 0600 || (uint64_t)st.st_size != target->size) {
@@ -208,11 +259,14 @@ static int mem_open(struct target *target, const char *args, void **store)
 		return failed("mem", "out of memory");
 	snprintf(mem->name, sizeof(mem->name), "/abuse-%u-%u", geteuid(),
 		 target->number);
-	fd = target->is_up ? mem_find(mem, target) : mem_create(mem, target->size);
+	if (target->is_up && target->label && !strncmp(target->label, LABEL SHM_DIR, strlen(LABEL SHM_DIR)))
+		snprintf(mem->name, sizeof(mem->name), "%s", target->label + strlen(LABEL SHM_DIR));
+	fd = target->is_up ? mem_find(mem, target) : mem_create(mem, target);
 	if (fd < 0) {
 		free(mem);
 		return EXIT_FAILED;
 	}
+	warn_of_logind();
 	store_init(&mem->store, fd);
 	mem->size = target->size;
 	*store = mem;

@@ -124,11 +124,12 @@ static int run_file(const char *file, bool is_dry)
 		return ret;
 	conf_prepare_user(&conf);
 	conf.plan.is_dry = is_dry;
+	conf.plan.only_sets_up = true;
 	ret = plan_attach(&conf.plan);
-	if (!ret && !is_dry)
+	if (conf.plan.serving.store && !ret)
 		conf.plan.serving.backend->close(conf.plan.serving.store, false);
 	conf_close(&conf);
-	return ret == EXIT_OK ? EXIT_OK : EXIT_FAILED;
+	return ret;
 }
 
 static int take_keys(const char *dev, char **argv, struct settings *settings)

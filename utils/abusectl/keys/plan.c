@@ -295,6 +295,7 @@ static int attach(struct plan *plan)
 		.features = backend->features,
 		.fd = serving->fd,
 		.must_be_writable = settings_has(settings, "rw"),
+		.is_forced = plan->is_forced,
 		.connections = serving->connections,
 		.params = now.state == ABUSE_S_UP ? &now : &settings->params,
 	};
@@ -303,10 +304,15 @@ static int attach(struct plan *plan)
 	target.size = target.is_up ? now.capacity : settings->params.capacity;
 	label_of(backend, plan->backend_args, serving->number,
 		 plan->store_user ? plan->store_user : geteuid(), plan->label);
+	if (target.is_up)
+		label_follow(now.store, plan->label);
+	target.label = plan->label;
 
 	ret = check_keys(plan, &target, &now);
 	if (ret || plan->is_dry)
 		return ret ? ret : say(plan, &target);
+	if (plan->only_sets_up && target.is_up && backend->is_alone)
+		return EXIT_OK;
 	ret = open_store(plan, &target);
 	if (ret)
 		return ret;

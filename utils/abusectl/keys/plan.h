@@ -19,6 +19,7 @@ struct plan {
 	bool has_backend;		/* one was given */
 	bool is_forced;			/* joins a device that another store serves */
 	bool is_dry;			/* prints what it would do */
+	bool only_sets_up;		/* does not serve: the store may stay closed, NULL */
 	bool must_set_up;		/* the device must be empty, else PLAN_TAKEN */
 	bool was_added;			/* the device, for this plan */
 	bool was_set_up;		/* by this plan */

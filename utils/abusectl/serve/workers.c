@@ -286,7 +286,9 @@ static int write_pid(const char *path)
 
 static int serve(struct team *team, bool *has_served, bool *is_gone)
 {
-	const char *pid_file = team->serving->pid_file;
+	const struct serving *serving = team->serving;
+	const struct backend *backend = serving->backend;
+	const char *pid_file = serving->pid_file;
 	int ret = pid_file ? write_pid(pid_file) : EXIT_OK;
 
 	if (ret)
@@ -296,7 +298,8 @@ static int serve(struct team *team, bool *has_served, bool *is_gone)
 		return failed("workers", "cannot be started: %s", strerror(-ret));
 	*has_served = true;
 	announce(team);
-	return verdict(team->serving, await_end(team), is_gone);
+	ret = verdict(serving, await_end(team), is_gone);
+	return !ret && backend->is_lost && backend->is_lost(serving->store) ? EXIT_FAILED : ret;
 }
 
 int workers_run(const struct serving *serving, bool *has_served, bool *is_gone)

@@ -32,19 +32,22 @@ struct cow {
 	uint64_t base_size;
 	int again;			/* DELTA, opened for redirects; or -1 */
 	int indexes[NOTHING];		/* registered as, by source; < 0: they are not */
+	bool is_cut;			/* DELTA is not as long as it was */
 };
 
 /* ---- where bytes are ---- */
 
-/* Of the byte at @offset; lowers *end to where another source begins. */
-static enum source find(const struct cow *cow, uint64_t offset, uint64_t *end)
+/* A source of the byte at @offset, or -errno; lowers *end to where another begins. */
+static int find(const struct cow *cow, uint64_t offset, uint64_t *end)
 {
 	uint64_t chunk_end = cow_chunks(*end);
-	bool is_there = cow_map_look(&cow->map, offset / COW_CHUNK, &chunk_end);
+	int ret = cow_map_look(&cow->map, offset / COW_CHUNK, &chunk_end);
 
+	if (ret < 0)
+		return ret;
 	if (chunk_end * COW_CHUNK < *end)
 		*end = chunk_end * COW_CHUNK;
-	if (is_there)
+	if (ret)
 		return DELTA;
 	if (offset >= cow->base_size)
 		return NOTHING;
@@ -60,13 +63,14 @@ static uint64_t place(const struct cow *cow, enum source source, uint64_t offset
 
 static int fetch(const struct cow *cow, char *to, uint64_t offset, uint64_t end)
 {
-	enum source source;
 	uint64_t until;
-	int ret = 0;
+	int source, ret = 0;
 
 	for (; offset < end && !ret; to += until - offset, offset = until) {
 		until = end;
 		source = find(cow, offset, &until);
+		if (source < 0)
+			return source;
 		if (source == NOTHING)
 			memset(to, 0, until - offset);
 		else
@@ -111,12 +115,14 @@ static int copy_chunks(struct cow *cow, uint64_t first, uint64_t end)
 	ret = cow_lock_take(&cow->lock, &range);
 	if (ret)
 		return ret;
-	for (chunk = first; chunk < end && !ret; chunk++) {
+	for (chunk = first; chunk < end && ret >= 0; chunk++) {
 		next = chunk + 1;
 		/* Another server may have been here first, and been written to since. */
-		if (!cow_map_look(&cow->map, chunk, &next))
+		ret = cow_map_look(&cow->map, chunk, &next);
+		if (!ret)
 			ret = copy_chunk(cow, chunk);
 	}
+	ret = ret < 0 ? ret : 0;
 	if (!ret)
 		ret = cow_map_add(&cow->map, first, end);
 	cow_lock_drop(&cow->lock, &range);
@@ -129,12 +135,13 @@ static int bring(struct cow *cow, uint64_t first, uint64_t end)
 	uint64_t until;
 	int ret = 0;
 
-	for (; first < end && !ret; first = until) {
+	for (; first < end && ret >= 0; first = until) {
 		until = end;
-		if (!cow_map_look(&cow->map, first, &until))
+		ret = cow_map_look(&cow->map, first, &until);
+		if (!ret)
 			ret = copy_chunks(cow, first, until);
 	}
-	return ret;
+	return ret < 0 ? ret : 0;
 }
 
 /* Adds the chunks, filled with zeroes. */
@@ -158,6 +165,24 @@ static int bring_zeroes(struct cow *cow, uint64_t first, uint64_t end, bool unma
 
 /* ---- callbacks ---- */
 
+/*
+ * Before anything is written: beyond the end of a file that was cut that would make it
+ * longer again, with zeroes where bytes were.
+ */
+static int check_whole(struct cow *cow)
+{
+	struct stat st;
+
+	if (__atomic_load_n(&cow->is_cut, __ATOMIC_RELAXED))
+		return -EIO;
+	if (!fstat(cow->delta.fd, &st) && (uint64_t)st.st_size == cow->data + cow->size)
+		return 0;
+	if (!__atomic_exchange_n(&cow->is_cut, true, __ATOMIC_RELAXED))
+		note("cow", "DELTA was cut or made longer while it was served: nothing is written "
+		     "any more; give a copy that is whole to a new server");
+	return -EIO;
+}
+
 static bool is_inside(const struct cow *cow, const struct abuse_req *req)
 {
 	return req->offset <= cow->size && req->length <= cow->size - req->offset;
@@ -167,11 +192,13 @@ static int cow_pread(struct abuse_req *req)
 {
 	const struct cow *cow = req->arg;
 	uint64_t end = req->offset + req->length, until = end;
-	enum source source;
+	int source;
 
 	if (!is_inside(cow, req))
 		return -EIO;
 	source = find(cow, req->offset, &until);
+	if (source < 0)
+		return source;
 	if (until < end)
 		return fetch(cow, req->data, req->offset, end);
 	if (source == NOTHING)
@@ -189,7 +216,9 @@ static int cow_pwrite(struct abuse_req *req)
 	uint64_t end = cow_chunks(req->offset + req->length);
 	int ret;
 
-	ret = is_inside(cow, req) ? bring(cow, first, end) : -EIO;
+	ret = is_inside(cow, req) ? check_whole(cow) : -EIO;
+	if (!ret)
+		ret = bring(cow, first, end);
 	if (ret)
 		return ret;
 	if (cow->indexes[DELTA] < 0)
@@ -207,13 +236,14 @@ static int cow_trim(struct abuse_req *req)
 	uint64_t offset = req->offset, end = offset + req->length, until;
 	int ret = is_inside(cow, req) ? 0 : -EIO;
 
-	for (; offset < end && !ret; offset = until) {
+	for (; offset < end && ret >= 0; offset = until) {
 		until = end;
-		if (find(cow, offset, &until) == DELTA)
+		ret = find(cow, offset, &until);
+		if (ret == DELTA)
 			ret = store_punch(cow->delta.fd, place(cow, DELTA, offset),
 					  until - offset);
 	}
-	return ret;
+	return ret < 0 ? ret : 0;
 }
 
 /* Of parts of a chunk, which DELTA has to have. */
@@ -237,8 +267,9 @@ static int cow_zero(struct abuse_req *req)
 	uint64_t last = end == cow->size ? cow_chunks(end) : end / COW_CHUNK;
 	int ret;
 
-	if (!is_inside(cow, req))
-		return -EIO;
+	ret = is_inside(cow, req) ? check_whole(cow) : -EIO;
+	if (ret)
+		return ret;
 	if (first >= last)
 		return clear(cow, offset, end, unmap);
 	ret = clear(cow, offset, first * COW_CHUNK, unmap);
@@ -250,8 +281,9 @@ static int cow_zero(struct abuse_req *req)
 static int cow_flush(struct abuse_req *req)
 {
 	struct cow *cow = req->arg;
+	int ret = check_whole(cow);
 
-	return cow_map_persist(&cow->map, &cow->delta);
+	return ret ? ret : cow_map_persist(&cow->map, &cow->delta);
 }
 
 /* ---- beginning and end ---- */
@@ -282,7 +314,22 @@ static int base_open(const struct target *target, struct cow_base *base)
 	if (S_ISREG(st.st_mode))
 		base->changed = (uint64_t)st.st_mtim.tv_sec * 1000000000 +
 				(uint64_t)st.st_mtim.tv_nsec;
-	return EXIT_OK;
+	return store_lock(target, base->path, base->fd, false);
+}
+
+static int maps_refused(const struct target *target, const char *path, int err)
+{
+	unsigned int number = target->number;
+
+	if (err == EBUSY)
+		return failed(path, "is served by a server of another boot id, or one that could "
+			      "not sync it, and what was not flushed would be lost: end that "
+			      "first, with 'abusectl stop %u'", number);
+	if (err == ESTALE)
+		return failed(path, "was served last under another boot id, as in a container, "
+			      "and has bytes that were not flushed: run the server there, or "
+			      "'abusectl reset %u' first, which loses them", number);
+	return failed(path, "its maps cannot be used: %s", strerror(err));
 }
 
 static int cow_prepare(struct target *target, const struct cow_base *base,
@@ -300,14 +347,15 @@ static int cow_prepare(struct target *target, const struct cow_base *base,
 		.base_size = base->size,
 		.indexes = { -1, -1 },
 	};
-	ret = cow_map_open(&cow->map, fd, cow->size);
+	ret = cow_map_open(&cow->map, fd, cow->size, target->is_up);
 	if (ret) {
 		free(cow);
-		return failed(path, "its maps cannot be used: %s", strerror(-ret));
+		return maps_refused(target, path, -ret);
 	}
 	store_init(&cow->delta, fd);
 	cow_lock_init(&cow->lock, fd);
 	cow->again = store_file_again(fd, O_RDWR);
+	store_lock_again(target, cow->again, true);
 	if (!store_file_punches(fd, cow->data + cow->size))
 		target->features &= ~(ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES);
 	*store = cow;
@@ -361,11 +409,11 @@ static int cow_direct(void *store, struct abuse_server *srv)
 static void cow_close(void *store, bool is_gone)
 {
 	struct cow *cow = store;
-	int ret = 0;
+	int ret = check_whole(cow);
 
 	(void)is_gone;
 	/* The machine may be about to restart: make unflushed data durable. */
-	if (!cow_map_is_durable(&cow->map))
+	if (!ret && !cow_map_is_durable(&cow->map))
 		ret = cow_map_persist(&cow->map, &cow->delta);
 	if (ret)
 		note("cow", "what was not flushed would not survive a restart of the "

@@ -50,18 +50,24 @@ int cow_lock_file(int fd, short type, uint64_t first, uint64_t end);
 struct cow_map {
 	int fd;
 	uint64_t size;			/* of the disk */
-	void *mapped;			/* both maps, to be read */
-	const uint8_t *live, *durable;
+	uint8_t *known;			/* of the live map: set, that is sure */
 	pthread_mutex_t persisting;	/* guards seen */
 	uint8_t *seen;			/* the live map before the data was synced */
 	uint8_t *synced;		/* what of the durable map is known to be so */
 };
 
-int cow_map_open(struct cow_map *map, int fd, uint64_t size);
+/*
+ * @fd has the lock of the store. -EBUSY: the live map is of another boot, or cannot be
+ * trusted, and another server is at it; -ESTALE: it is of another boot, but the device is up.
+ */
+int cow_map_open(struct cow_map *map, int fd, uint64_t size, bool is_up);
 void cow_map_close(struct cow_map *map);
 
-/* Is @chunk in DELTA? Lowers *end to the first one after it of which that differs. */
-bool cow_map_look(const struct cow_map *map, uint64_t chunk, uint64_t *end);
+/*
+ * Is @chunk in DELTA? 1, 0 or -errno. Lowers *end to the first one after it of which that
+ * differs, or is not known yet.
+ */
+int cow_map_look(const struct cow_map *map, uint64_t chunk, uint64_t *end);
 
 /* What is to be locked before chunks from @first to @end are added. */
 struct cow_range cow_map_range(const struct cow_map *map, uint64_t first, uint64_t end);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The file DELTA of a cow: disk: made over a base, or found to be made over that one.
- * A maker that dies leaves an empty file, or a header alone; both are made anew.
+ * The file DELTA of a cow: disk: made over a base, or found to be made over that one. It
+ * gets its name when all of it is on disk: a maker that dies leaves none. A file
+ * that is there is never made anew, whatever it has: it may be what was cut.
  */
 #include "cow.h"
 #include "cmd.h"
@@ -9,13 +10,30 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define NANOSECONDS	1000000000ULL
+
+static uint32_t checksum(struct cow_header header)
+{
+	header.checksum = 0;
+	return (uint32_t)crc32(0, (const Bytef *)&header, sizeof(header));
+}
+
+static uint64_t length_of(uint64_t size)
+{
+	return cow_data(size) + size;
+}
+
+/* ---- making ---- */
 
 static int write_header(int fd, uint64_t size, const struct cow_base *base)
 {
@@ -25,9 +43,11 @@ static int write_header(int fd, uint64_t size, const struct cow_base *base)
 		.size = htole64(size),
 		.base_size = htole64(base->size),
 		.base_changed = htole64(base->changed),
+		.length = htole64(length_of(size)),
 	};
 
 	memcpy(header.magic, COW_MAGIC, sizeof(header.magic));
+	header.checksum = htole32(checksum(header));
 	return store_write(fd, &header, 0, sizeof(header));
 }
 
@@ -38,42 +58,109 @@ static int reserve(int fd, uint64_t offset, uint64_t length)
 	       -errno : 0;
 }
 
-static int write_new(const char *path, int fd, uint64_t size,
-		     const struct cow_base *base)
+static int write_new(int fd, uint64_t size, const struct cow_base *base)
 {
 	uint64_t length = cow_map_length(size);
 	int ret;
 
-	ret = write_header(fd, size, base);
-	if (!ret && ftruncate(fd, (off_t)(cow_data(size) + size)))
-		ret = -errno;
+	ret = ftruncate(fd, (off_t)length_of(size)) ? -errno : 0;
 	if (!ret)
 		ret = reserve(fd, COW_DURABLE, length);
 	if (!ret)
 		ret = reserve(fd, cow_live(size), length);
-	if (!ret && (fsync(fd) || store_file_sync_name(path)))
-		ret = -errno;
+	if (!ret)
+		ret = write_header(fd, size, base);
+	return !ret && fsync(fd) ? -errno : ret;
+}
+
+/* A file without a name or, where there is no such thing, with one of its own in *temporary */
+static int open_nameless(const char *path, char temporary[PATH_MAX])
+{
+	char *copy = strdup(path);
+	int fd = copy ? open(dirname(copy), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600) : -1;
+
+	free(copy);
+	*temporary = '\0';
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return fd;
+	snprintf(temporary, PATH_MAX, "%s.XXXXXX", path);
+	fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0)
+		*temporary = '\0';
+	return fd;
+}
+
+static int name(int fd, const char *temporary, const char *path)
+{
+	char proc[32];
+	int ret;
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	ret = *temporary ? renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) :
+			   linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+	if (!ret)
+		ret = store_file_sync_name(path);
+	return ret ? -errno : 0;
+}
+
+/* A descriptor; or -errno, -EEXIST if another was faster. */
+static int make(const char *path, uint64_t size, const struct cow_base *base)
+{
+	char temporary[PATH_MAX];
+	int fd = open_nameless(path, temporary), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write_new(fd, size, base);
+	if (!ret)
+		ret = name(fd, temporary, path);
+	if (!ret)
+		return fd;
+	if (*temporary)
+		unlink(temporary);
+	close(fd);
 	return ret;
 }
 
-static int make(const struct target *target, const char *path, int fd,
-		const struct cow_base *base)
+/* Without size=, a new one is of as many blocks as the base fills. */
+static int choose_size(struct target *target, const struct cow_base *base)
 {
-	int ret;
+	uint64_t bs = target->params->logical_block_size;
 
-	if (target->is_up)
-		return failed(path, "is empty, but %s is up: give the file it was set up "
-			      "with, or 'abusectl reset %u' first",
-			      device_name(target->number), target->number);
-	ret = write_new(path, fd, target->size, base);
-	if (!ret)
-		return EXIT_OK;
-	/* Empty, it can be made anew. */
-	if (ftruncate(fd, 0))
-		note(path, "stays behind: %s", strerror(errno));
-	return failed(path, "cannot be made for a disk of %llu bytes: %s",
-		      (unsigned long long)target->size, strerror(-ret));
+	if (!bs)
+		bs = 512;
+	if (!target->size)
+		target->size = (base->size + bs - 1) / bs * bs;
+	return target->size ? EXIT_OK :
+	       failed(base->path, "is empty; size= says how large the disk is");
 }
+
+/* As store_file_open(); *is_new: it was not there. */
+static int obtain(struct target *target, const char *path, const struct cow_base *base,
+		  bool *is_new)
+{
+	int fd = store_file_open(target, path, O_RDWR);
+
+	*is_new = fd == -2;
+	if (fd != -2)
+		return fd;
+	if (choose_size(target, base))
+		return -1;
+	fd = make(path, target->size, base);
+	if (fd >= 0)
+		return fd;
+	*is_new = false;
+	if (fd == -EEXIST) {
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		fd = fd < 0 ? -errno : fd;
+	}
+	if (fd >= 0)
+		return fd;
+	return failed(path, "cannot be made for a disk of %llu bytes: %s",
+		      (unsigned long long)target->size, strerror(-fd)), -1;
+}
+
+/* ---- examining ---- */
 
 static const char *describe(uint64_t changed, char text[64])
 {
@@ -125,86 +212,102 @@ static int check_size(const struct target *target, const char *path, uint64_t si
 		      (unsigned long long)target->size);
 }
 
-static int check(struct target *target, const char *path, uint64_t length,
-		 const struct cow_header *header, const struct cow_base *base)
+/* The first version had zeroes where the others have more. */
+static bool is_damaged(const struct cow_header *header)
 {
-	uint64_t size = le64toh(header->size), whole = cow_data(size) + size;
-	int ret;
-
-	if (le32toh(header->version) != COW_VERSION ||
-	    le32toh(header->chunk) != COW_CHUNK)
-		return failed(path, "was made by another version of abusectl, which "
-			      "has to serve it");
-	if (!target->size)
-		target->size = size;
-	ret = check_base(path, header, base);
-	if (!ret)
-		ret = check_size(target, path, size);
-	if (!ret && length < whole)
-		ret = failed(path, "has %llu bytes and had %llu: it was cut, and what is "
-			     "missing is lost; give a copy that is whole",
-			     (unsigned long long)length, (unsigned long long)whole);
-	return ret;
+	if (le32toh(header->version) == 1)
+		return header->length || header->checksum;
+	return le32toh(header->checksum) != checksum(*header) ||
+	       le64toh(header->length) != length_of(le64toh(header->size));
 }
 
-/* Without size=, a new one is of as many blocks as the base fills. */
-static int choose_size(struct target *target, const struct cow_base *base)
+/* Fit to be read by this program, and what was written? */
+static int check_header(const char *path, const struct cow_header *header)
 {
-	uint64_t bs = target->params->logical_block_size;
+	uint64_t unknown = le64toh(header->incompat) & ~COW_KNOWN;
+	uint32_t version = le32toh(header->version);
 
-	if (!bs)
-		bs = 512;
+	if (!version || version > COW_VERSION)
+		return failed(path, "was made by another version of abusectl, which "
+			      "has to serve it");
+	if (is_damaged(header))
+		return failed(path, "is damaged: its header does not have its checksum; give a "
+			      "copy that is whole");
+	if (unknown)
+		return failed(path, "has features (%#llx) that this abusectl lacks; serve it "
+			      "with the version that made it", (unsigned long long)unknown);
+	if (le32toh(header->chunk) != COW_CHUNK)
+		return failed(path, "has chunks of %u bytes, which no abusectl has made; give "
+			      "a copy that is whole", le32toh(header->chunk));
+	return EXIT_OK;
+}
+
+static int check_length(const char *path, uint64_t length, const struct cow_header *header)
+{
+	uint64_t whole = length_of(le64toh(header->size));
+
+	if (length < whole)
+		return failed(path, "has %llu bytes and had %llu: it was cut, and what is "
+			      "missing is lost; give a copy that is whole",
+			      (unsigned long long)length, (unsigned long long)whole);
+	if (length > whole)
+		return failed(path, "has %llu bytes and had %llu: another program wrote to "
+			      "it; 'truncate -s %llu' makes it as long as it was",
+			      (unsigned long long)length, (unsigned long long)whole,
+			      (unsigned long long)whole);
+	return EXIT_OK;
+}
+
+static int check(struct target *target, const char *path, uint64_t length, int fd,
+		 const struct cow_base *base)
+{
+	struct cow_header header = { .version = 0 };
+	uint64_t size;
+	int ret;
+
+	ret = store_read(fd, &header, 0, length < sizeof(header) ? length : sizeof(header));
+	if (ret)
+		return failed(path, "cannot be read: %s", strerror(-ret));
+	if (length && memcmp(header.magic, COW_MAGIC, sizeof(header.magic)))
+		return failed(path, "was not made by cow:, and is left as it is: give a "
+			      "DELTA that does not exist yet, or one that was");
+	if (length < sizeof(header))
+		return failed(path, "has %llu bytes, less than any DELTA: it was cut, or never "
+			      "made; remove it, or give a copy that is whole",
+			      (unsigned long long)length);
+	ret = check_header(path, &header);
+	if (ret)
+		return ret;
+	size = le64toh(header.size);
 	if (!target->size)
-		target->size = (base->size + bs - 1) / bs * bs;
-	return target->size ? EXIT_OK :
-	       failed(base->path, "is empty; size= says how large the disk is");
+		target->size = size;
+	ret = check_base(path, &header, base);
+	if (!ret)
+		ret = check_size(target, path, size);
+	return ret ? ret : check_length(path, length, &header);
 }
 
 static int examine(struct target *target, const char *path, int fd,
 		   const struct cow_base *base)
 {
-	struct cow_header header = { .version = 0 };
 	struct stat st, of_base;
-	int ret;
 
-	/* Of servers of several devices, one makes it. */
-	ret = cow_lock_file(fd, F_WRLCK, 0, sizeof(header));
-	if (ret)
-		return failed(path, "cannot be locked: %s", strerror(-ret));
 	if (fstat(fd, &st) || fstat(base->fd, &of_base))
 		return failed(path, "cannot be examined: %s", strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return failed(path, "is no regular file, as DELTA must be");
 	if (st.st_dev == of_base.st_dev && st.st_ino == of_base.st_ino)
 		return failed(path, "is BASE itself: give DELTA another name");
-	if (st.st_size >= (off_t)sizeof(header)) {
-		ret = store_read(fd, &header, 0, sizeof(header));
-		if (ret)
-			return failed(path, "cannot be read: %s", strerror(-ret));
-	}
-	if (st.st_size && memcmp(header.magic, COW_MAGIC, sizeof(header.magic)))
-		return failed(path, "was not made by cow:, and is left as it is: give a "
-			      "DELTA that does not exist yet, or one that was");
-	if (st.st_size <= (off_t)sizeof(header)) {
-		ret = choose_size(target, base);
-		if (!ret)
-			ret = make(target, path, fd, base);
-	} else {
-		ret = check(target, path, (uint64_t)st.st_size, &header, base);
-	}
-	cow_lock_file(fd, F_UNLCK, 0, sizeof(header));
-	return ret;
+	return store_lock(target, path, fd, true) ||
+	       check(target, path, (uint64_t)st.st_size, fd, base) ? EXIT_FAILED : EXIT_OK;
 }
 
 int cow_delta_open(struct target *target, const char *path, const struct cow_base *base)
 {
-	bool is_new = access(path, F_OK) != 0;
-	struct stat st;
-	int fd = store_file_open(target, path, O_RDWR | (target->is_up ? 0 : O_CREAT));
+	bool is_new;
+	int fd = obtain(target, path, base, &is_new);
 
 	if (fd >= 0 && examine(target, path, fd, base)) {
-		if (is_new && !fstat(fd, &st) && !st.st_size)
-			unlink(path);
 		close(fd);
 		return -1;
 	}

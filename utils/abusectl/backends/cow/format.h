@@ -3,7 +3,7 @@
  * What is where in the file DELTA of a cow: disk. Numbers are little-endian, parts
  * begin at multiples of 64 KiB, so that any page size can map them:
  *
- *	header		written once
+ *	header		written once, in a file that has no name until all of it is there
  *	durable map	a bit for each chunk, bit n % 8 of byte n / 8: its bytes are
  *			in DELTA, on stable storage
  *	stamp		the boot of this machine that the next part belongs to; zeroes: it
@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define COW_MAGIC	"abusecow"
-#define COW_VERSION	1
+#define COW_VERSION	2		/* 1: without what follows base_changed */
 #define COW_CHUNK	65536ULL	/* bytes */
 #define COW_GROUP	8		/* chunks that share a byte of a map */
 #define COW_BOOT_LEN	36		/* of a boot's id, as text */
@@ -35,8 +35,16 @@ struct cow_header {
 	uint64_t size;			/* of the disk */
 	uint64_t base_size;
 	uint64_t base_changed;		/* mtime in nanoseconds; 0: it is a block device */
-	char	 zeroes[4096 - 40];
+	uint64_t length;		/* of the whole file */
+	uint64_t compat;		/* features: may be there without being known */
+	uint64_t incompat;		/* features: must be known to whoever serves it */
+	uint32_t checksum;		/* crc32() of zlib, of the header with 0 here */
+	char	 zeroes[4096 - 68];
 };
+
+_Static_assert(sizeof(struct cow_header) == 4096, "the header is as long as ever");
+
+#define COW_KNOWN	0ULL		/* of incompat */
 
 #define COW_DURABLE	COW_CHUNK	/* where the durable map is */
 

@@ -7,10 +7,12 @@
 #include "cmd.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #define FIRST_DELAY	100
 #define LAST_DELAY	5000
@@ -38,11 +40,29 @@ static bool is_news(struct nbd_conn *conn)
 	return true;
 }
 
+/* A server of our own that has ended comes back with another of ours. */
+static bool is_lost(struct nbd_store *store)
+{
+	bool is_first;
+
+	if (!store->child || nbd_is_over(store) || !nbd_child_is_over(store->child))
+		return false;
+	pthread_mutex_lock(&store->lock);
+	is_first = !store->is_lost;
+	store->is_lost = true;
+	pthread_mutex_unlock(&store->lock);
+	if (is_first)
+		kill(getpid(), SIGTERM);
+	return true;
+}
+
 static void tell_gone(struct nbd_conn *conn)
 {
 	struct nbd_store *store = conn->store;
 	bool news;
 
+	if (is_lost(store))
+		return;
 	pthread_mutex_lock(&store->lock);
 	news = is_news(conn);
 	pthread_mutex_unlock(&store->lock);

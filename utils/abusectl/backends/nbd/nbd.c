@@ -2,7 +2,7 @@
 /*
  * nbd: an export of an NBD server, through libnbd. The device can what the export can
  * and follows its size; requests wait while the server is away. Here a device and an
- * export are brought together, and requests handed over; nbd-*.c do them.
+ * export are brought together, and requests handed over; the files beside this do them.
  */
 #include "backends/backend.h"
 #include "cmd.h"
@@ -118,9 +118,9 @@ static int resize(int fd, uint64_t size)
 		return ret;
 	if (now.state != ABUSE_S_UP)
 		return -ENXIO;
-	wanted.capacity = rounded(size, now.logical_block_size);
-	if (!wanted.capacity)
+	if (!size || size % now.logical_block_size)
 		return -EINVAL;
+	wanted.capacity = size;
 	if (wanted.capacity == now.capacity)
 		return 0;
 	wanted.flags = now.flags;	/* flags always count */
@@ -145,20 +145,23 @@ int nbd_follow_size(struct nbd_store *store, uint64_t size)
 static int check_size(struct target *target, struct nbd_store *store,
 		      const struct nbd_export *export)
 {
-	uint64_t size = rounded(export->size, target->params->logical_block_size);
+	uint32_t bs = target->params->logical_block_size;
+	uint64_t size = export->size;
 	int ret;
 
-	if (!size)
-		return failed(store->uri, "has %llu bytes, less than one block",
-			      (unsigned long long)export->size);
+	if (!size || size % bs)
+		return failed(store->title, "has %llu bytes, which is no multiple of bs=%u: the "
+			      "rest would be missing; have the server export whole blocks, as "
+			      "nbdkit does with --filter=truncate and round-up=%u",
+			      (unsigned long long)size, bs, bs);
 	if (!target->is_up && target->size && target->size != size)
-		return failed(store->uri, "has %llu bytes, size= says %llu; leave size= "
+		return failed(store->title, "has %llu bytes, size= says %llu; leave size= "
 			      "out", (unsigned long long)size,
 			      (unsigned long long)target->size);
 	if (target->is_up) {
 		ret = nbd_follow_size(store, size);
 		if (ret < 0)
-			return failed(store->uri, "has %llu bytes, %s %llu, and it cannot "
+			return failed(store->title, "has %llu bytes, %s %llu, and it cannot "
 				      "be resized: %s", (unsigned long long)size,
 				      device_name(target->number),
 				      (unsigned long long)target->size, strerror(-ret));
@@ -169,7 +172,8 @@ static int check_size(struct target *target, struct nbd_store *store,
 
 /* ---- open and close ---- */
 
-static struct nbd_store *store_alloc(const struct target *target, const char *uri)
+static struct nbd_store *store_alloc(const struct target *target, const char *uri,
+				     const char *title)
 {
 	static char absolute[URI_TEXT];	/* one store in a process */
 	unsigned int i, nr = target->connections;
@@ -181,6 +185,7 @@ static struct nbd_store *store_alloc(const struct target *target, const char *ur
 	if (!store)
 		return NULL;
 	store->uri = uri_absolute(uri, absolute, sizeof(absolute));
+	store->title = title ? title : store->uri;
 	store->fd = target->fd;
 	store->nr_conns = nr;
 	snprintf(store->name, sizeof(store->name), "%s", device_name(target->number));
@@ -191,19 +196,37 @@ static struct nbd_store *store_alloc(const struct target *target, const char *ur
 	return store;
 }
 
-static void nbd_close_store(void *arg, bool is_gone)
+void nbd_close_store(void *arg, bool is_gone)
 {
 	struct nbd_store *store = arg;
 	unsigned int i;
 
 	(void)is_gone;
-	if (store->is_left_behind)
+	if (store->is_left_behind) {
+		if (store->child)
+			nbd_child_end(store->child);
 		return;
+	}
 	for (i = 0; i < store->nr_conns; i++) {
 		nbd_conn_close(&store->conns[i]);
 		close(store->conns[i].bell);
 	}
+	if (store->child)
+		nbd_child_end(store->child);
 	free(store);
+}
+
+static int unreachable(struct nbd_store *store, const char *why)
+{
+	char fate[64];
+
+	if (!store->child)
+		return failed(store->uri, "cannot be reached: %s; start the NBD server "
+			      "there, or correct the URI", why);
+	if (nbd_child_is_over(store->child))
+		return failed(store->title, "%s %s before it served; what it said is above",
+			      store->child->program, nbd_child_fate(store->child, fate));
+	return failed(store->title, "%s does not serve: %s", store->child->program, why);
 }
 
 static int join(struct target *target, struct nbd_store *store)
@@ -212,31 +235,30 @@ static int join(struct target *target, struct nbd_store *store)
 	int ret;
 
 	if (!nbd_conn_open(conn))
-		return failed(store->uri, "cannot be reached: %s; start the NBD server "
-			      "there, or correct the URI", conn->why);
+		return unreachable(store, conn->why);
 	if (!target->is_up)
 		fill_in(target->params, &conn->export);
 	target->features &= features_of(&conn->export);
-	ret = check_blocks(target, store->uri, &conn->export);
+	ret = check_blocks(target, store->title, &conn->export);
 	if (!ret)
-		ret = check_mode(target, store->uri, &conn->export);
+		ret = check_mode(target, store->title, &conn->export);
 	if (!ret)
 		ret = check_size(target, store, &conn->export);
 	return ret;
 }
 
-static int nbd_open(struct target *target, const char *uri, void **to)
+static int open_uri(struct target *target, const char *uri, const char *title,
+		    struct nbd_child *child, void **to)
 {
-	struct nbd_store *store;
+	struct nbd_store *store = store_alloc(target, uri, title);
 	int ret;
 
-	if (!uri || !*uri)
-		return misused("nbd: needs a URI, as in nbd:nbd://localhost");
-	if (nbd_library_load())
-		return EXIT_FAILED;
-	store = store_alloc(target, uri);
-	if (!store)
+	if (!store) {
+		if (child)
+			nbd_child_end(child);
 		return failed(uri, "out of memory");
+	}
+	store->child = child;
 	ret = join(target, store);
 	if (ret)
 		nbd_close_store(store, false);
@@ -245,9 +267,27 @@ static int nbd_open(struct target *target, const char *uri, void **to)
 	return ret;
 }
 
+static int nbd_open(struct target *target, const char *uri, void **to)
+{
+	if (!uri || !*uri)
+		return misused("nbd: needs a URI, as in nbd:nbd://localhost");
+	if (nbd_library_load())
+		return EXIT_FAILED;
+	return open_uri(target, uri, NULL, NULL, to);
+}
+
+int nbd_open_child(struct target *target, char **argv, const char *title, void **to)
+{
+	static struct nbd_child child;	/* one store in a process */
+
+	if (nbd_library_load() || nbd_child_start(&child, target, argv))
+		return EXIT_FAILED;
+	return open_uri(target, child.uri, title, &child, to);
+}
+
 /* ---- serving ---- */
 
-static int nbd_start(void *arg)
+int nbd_start(void *arg)
 {
 	struct nbd_store *store = arg;
 	unsigned int i;
@@ -260,7 +300,7 @@ static int nbd_start(void *arg)
 	return ret;
 }
 
-static bool nbd_is_stuck(void *arg)
+bool nbd_is_stuck(void *arg)
 {
 	struct nbd_store *store = arg;
 	bool is_stuck;
@@ -271,8 +311,23 @@ static bool nbd_is_stuck(void *arg)
 	return is_stuck;
 }
 
+bool nbd_is_lost(void *arg)
+{
+	struct nbd_store *store = arg;
+	char fate[64];
+	bool is_lost;
+
+	pthread_mutex_lock(&store->lock);
+	is_lost = store->is_lost;
+	pthread_mutex_unlock(&store->lock);
+	if (is_lost)
+		failed(store->title, "%s %s; the next server starts another",
+		       store->child->program, nbd_child_fate(store->child, fate));
+	return is_lost;
+}
+
 /* A thread that looks up a name cannot be told, but has no request. */
-static void nbd_quit(void *arg)
+void nbd_quit(void *arg)
 {
 	struct nbd_store *store = arg;
 	struct timespec until;
@@ -291,7 +346,7 @@ static void nbd_quit(void *arg)
 			store->is_left_behind = true;
 }
 
-static int nbd_request(struct abuse_req *req)
+int nbd_request(struct abuse_req *req)
 {
 	nbd_submit(req->arg, req);
 	return ABUSE_ASYNC;
@@ -302,26 +357,10 @@ static const char *const nbd_forms[] = {
 };
 
 const struct backend backend_nbd = {
+	NBD_BACKEND,
 	.name = "nbd",
 	.args = "URI",
 	.summary = "what an NBD server exports, as in nbd:nbd://HOST",
 	.forms = nbd_forms,
-	.features = ABUSE_F_WRITE_CACHE | ABUSE_F_FUA | ABUSE_F_DISCARD |
-		    ABUSE_F_WRITE_ZEROES | ABUSE_F_ROTATIONAL,
-	.server_flags = ABUSE_SERVER_FUA,
-	.knows_size = true,
-	.has_connections = true,
-	.is_async = true,
-	.ops = {
-		.pread = nbd_request,
-		.pwrite = nbd_request,
-		.trim = nbd_request,
-		.zero = nbd_request,
-		.flush = nbd_request,
-	},
 	.open = nbd_open,
-	.close = nbd_close_store,
-	.start = nbd_start,
-	.is_stuck = nbd_is_stuck,
-	.quit = nbd_quit,
 };

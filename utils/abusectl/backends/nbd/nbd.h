@@ -13,6 +13,7 @@
 #ifndef ABUSECTL_NBD_H
 #define ABUSECTL_NBD_H
 
+#include "child.h"
 #include "library.h"
 
 #include <libabuse.h>
@@ -81,6 +82,8 @@ struct nbd_conn {
 
 struct nbd_store {
 	const char *uri;
+	const char *title;		/* the URI, or what is behind it, for messages */
+	struct nbd_child *child;	/* the server, if it is ours; or NULL */
 	char name[32];			/* of the device, for messages */
 	int fd;				/* its control node */
 	pthread_mutex_t resizing;
@@ -92,6 +95,7 @@ struct nbd_store {
 	unsigned int nr_open;
 	bool may_fan_out;		/* the first is open, and others may be, too */
 	bool is_over;			/* nothing more is sent, nor answered */
+	bool is_lost;			/* the child has ended, and so will this server */
 	uint64_t dirt;			/* writes answered that may be in a cache */
 	uint64_t clean;			/* how many of them a flush has covered */
 	bool is_gone;			/* the loss of the server was reported */
@@ -153,9 +157,39 @@ void nbd_conn_init(struct nbd_conn *conn, struct nbd_store *store, unsigned int 
 /* Starts the thread, which connects whenever it is not. 0 or -errno. */
 int nbd_conn_start(struct nbd_conn *conn);
 
-/* ---- backend-nbd.c ---- */
+/* ---- nbd.c ---- */
+
+/* As an open() of struct backend, of an NBD server of our own, @argv; @title stays there. */
+int nbd_open_child(struct target *target, char **argv, const char *title, void **store);
 
 /* Has the device be as large as the export. 1: it was not; 0; or -errno. */
 int nbd_follow_size(struct nbd_store *store, uint64_t size);
+
+int nbd_request(struct abuse_req *req);
+int nbd_start(void *store);
+bool nbd_is_stuck(void *store);
+bool nbd_is_lost(void *store);
+void nbd_quit(void *store);
+void nbd_close_store(void *store, bool is_gone);
+
+/* What all backends by NBD have alike */
+#define NBD_BACKEND							\
+	.features = ABUSE_F_WRITE_CACHE | ABUSE_F_FUA | ABUSE_F_DISCARD |	\
+		    ABUSE_F_WRITE_ZEROES | ABUSE_F_ROTATIONAL,			\
+	.server_flags = ABUSE_SERVER_FUA,				\
+	.knows_size = true,						\
+	.has_connections = true,					\
+	.is_async = true,						\
+	.ops = {							\
+		.pread = nbd_request,					\
+		.pwrite = nbd_request,					\
+		.trim = nbd_request,					\
+		.zero = nbd_request,					\
+		.flush = nbd_request,					\
+	},								\
+	.close = nbd_close_store,					\
+	.start = nbd_start,						\
+	.is_stuck = nbd_is_stuck,					\
+	.quit = nbd_quit
 
 #endif /* ABUSECTL_NBD_H */
