@@ -245,7 +245,7 @@ int abuse_disk_start(struct abuse_device *dev)
 		if (err)
 			return err;
 	}
-	err = device_add_disk(dev->node, dev->disk, NULL);
+	err = abuse_add_disk(dev->node, dev->disk);
 	if (!err)
 		WRITE_ONCE(dev->devt, disk_devt(dev->disk));
 	return err;

@@ -92,8 +92,7 @@ void abuse_return(struct abuse_server *srv, const struct abuse_dispatch *request
 	abuse_wake_all_servers(dev);
 }
 
-static int abuse_sweep_slot_later(void *priv, const struct list_head *a,
-		 const struct list_head *b)
+static ABUSE_LIST_CMP(abuse_sweep_slot_later, a, b)
 {
 	return list_entry(a, struct abuse_slot, node)->seq >
 	       list_entry(b, struct abuse_slot, node)->seq;

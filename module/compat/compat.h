@@ -25,6 +25,9 @@
 #endif
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#if __has_include("linux/instrumented.h")
+#include <linux/instrumented.h>
+#endif
 #include <linux/kobject.h>
 #include <linux/kthread.h>
 #include <linux/memcontrol.h>
@@ -43,7 +46,7 @@
 #define BLK_MQ_F_SHOULD_MERGE 0
 #endif
 
-/* Without the flag device_add_disk() below keeps the scheduler away. */
+/* Without the flag abuse_add_disk() below keeps the scheduler away. */
 #if !ABUSE_HAVE_NO_SCHED_BY_DEFAULT
 #define BLK_MQ_F_NO_SCHED_BY_DEFAULT 0
 #endif
@@ -66,6 +69,12 @@
 #define BLK_MAX_BLOCK_SIZE PAGE_SIZE
 #endif
 
+/* Enterprise Linux 8 has no hooks for checkers at all. */
+#if !ABUSE_HAVE_INSTRUMENT
+#define instrument_copy_to_user(to, from, n) do { } while (0)
+#define instrument_copy_from_user(to, from, n) do { } while (0)
+#endif
+
 #if !ABUSE_HAVE_INSTRUMENT_BEFORE_AFTER
 #define instrument_copy_from_user_before(to, from, n) \
 	instrument_copy_from_user(to, from, n)
@@ -75,6 +84,20 @@
 #if !ABUSE_HAVE_KMAP_LOCAL
 #define kmap_local_page(page)	kmap_atomic(page)
 #define kunmap_local(addr)	kunmap_atomic(addr)
+#endif
+
+/* Before 5.1, as in Enterprise Linux 8, no piece of a bio is longer than a page. */
+#ifndef rq_for_each_bvec
+#define rq_for_each_bvec(bv, rq, iter) rq_for_each_segment(bv, rq, iter)
+#endif
+#ifndef bio_for_each_bvec
+#define bio_for_each_bvec(bv, bio, iter) bio_for_each_segment(bv, bio, iter)
+#endif
+#ifndef mp_bvec_iter_offset
+#define mp_bvec_iter_offset(bvec, iter) bvec_iter_offset(bvec, iter)
+#endif
+#if !ABUSE_HAVE_REQ_BVEC
+#define req_bvec(rq) bio_iter_iovec((rq)->bio, (rq)->bio->bi_iter)
 #endif
 
 /*
@@ -221,6 +244,15 @@ typedef fmode_t blk_mode_t;
 #else
 #define ABUSE_BLK_RELEASE(name, disk) \
 	void name(struct gendisk *disk, fmode_t compat_mode)
+#endif
+
+#if ABUSE_HAVE_LIST_SORT_CONST
+#define ABUSE_LIST_CMP(name, a, b) \
+	int name(void *compat_data, const struct list_head *a, \
+		 const struct list_head *b)
+#else
+#define ABUSE_LIST_CMP(name, a, b) \
+	int name(void *compat_data, struct list_head *a, struct list_head *b)
 #endif
 
 #if ABUSE_HAVE_DEVNODE_CONST
@@ -378,7 +410,7 @@ static inline void compat_queue_flag(struct request_queue *q, unsigned int flag,
 }
 
 static inline struct compat_queue_limits
-queue_limits_start_update(struct request_queue *q)
+compat_limits_start(struct request_queue *q)
 {
 	struct compat_queue_limits lim = {
 		.seg_boundary_mask = q->limits.seg_boundary_mask,
@@ -406,16 +438,39 @@ queue_limits_start_update(struct request_queue *q)
 	return lim;
 }
 
+#if ABUSE_HAVE_LIMITS_UPDATE
+/* 6.9 and 6.10: the limits change as a whole, and the kernel fills in what is 0. */
+static inline int compat_limits_set(struct request_queue *q,
+				    const struct compat_queue_limits *lim)
+{
+	struct queue_limits own = queue_limits_start_update(q);
+
+	own.seg_boundary_mask = lim->seg_boundary_mask;
+	own.max_hw_sectors = lim->max_hw_sectors;
+	own.chunk_sectors = lim->chunk_sectors;
+	own.max_segment_size = lim->max_segment_size;
+	own.physical_block_size = lim->physical_block_size;
+	own.logical_block_size = lim->logical_block_size;
+	own.io_min = lim->io_min;
+	own.io_opt = lim->io_opt;
+	own.max_hw_discard_sectors = lim->max_hw_discard_sectors;
+	own.max_write_zeroes_sectors = lim->max_write_zeroes_sectors;
+	own.discard_granularity = lim->discard_granularity;
+	own.max_segments = lim->max_segments;
+	own.max_discard_segments = lim->max_discard_segments;
+	own.dma_alignment = lim->dma_alignment;
+	return queue_limits_commit_update(q, &own);
+}
+#else
 /*
  * The setters correct each other's values upwards only, so the block sizes go
  * first, smallest first, and max_hw_sectors, which is rounded to them, last.
  */
-static inline void compat_limits_apply(struct request_queue *q,
-				       const struct compat_queue_limits *lim)
+static inline int compat_limits_set(struct request_queue *q,
+				    const struct compat_queue_limits *lim)
 {
 	unsigned int logical = lim->logical_block_size ?: SECTOR_SIZE;
 	unsigned int physical = max(lim->physical_block_size, logical);
-	bool cache = lim->features & BLK_FEAT_WRITE_CACHE;
 
 	blk_queue_logical_block_size(q, logical);
 	blk_queue_physical_block_size(q, physical);
@@ -439,25 +494,40 @@ static inline void compat_limits_apply(struct request_queue *q,
 	compat_queue_flag(q, QUEUE_FLAG_DISCARD, lim->max_hw_discard_sectors);
 #endif
 	blk_queue_max_write_zeroes_sectors(q, lim->max_write_zeroes_sectors);
+	return 0;
+}
+#endif
 
+static inline int compat_limits_apply(struct request_queue *q,
+				      const struct compat_queue_limits *lim)
+{
+	bool cache = lim->features & BLK_FEAT_WRITE_CACHE;
+	int ret = compat_limits_set(q, lim);
+
+	if (ret)
+		return ret;
 	compat_queue_flag(q, QUEUE_FLAG_NONROT,
 			  !(lim->features & BLK_FEAT_ROTATIONAL));
 	blk_queue_write_cache(q, cache, cache &&
 			      (lim->features & BLK_FEAT_FUA));
+	return 0;
 }
 
-static inline int
-queue_limits_commit_update_frozen(struct request_queue *q,
-				  struct compat_queue_limits *lim)
+static inline int compat_limits_commit(struct request_queue *q,
+				       const struct compat_queue_limits *lim)
 {
+	int ret;
+
 	blk_mq_freeze_queue(q);
-	compat_limits_apply(q, lim);
+	ret = compat_limits_apply(q, lim);
 	blk_mq_unfreeze_queue(q);
-	return 0;
+	return ret;
 }
 
 /* No header that comes after this one may speak of the kernel's own. */
 #define queue_limits compat_queue_limits
+#define queue_limits_start_update(q) compat_limits_start(q)
+#define queue_limits_commit_update_frozen(q, lim) compat_limits_commit(q, lim)
 
 #endif /* ABUSE_HAVE_LIMIT_FEATURES */
 
@@ -487,28 +557,13 @@ static inline void abuse_limits_wzeroes_unmap(struct queue_limits *lim, bool can
 
 /* ---- Birth and death of a disk -------------------------------------------------- */
 
-/*
- * A disk with its queue, or an ERR_PTR. major, first_minor and name are the
- * caller's to set; minors includes the whole disk. 0: the kernel chooses the numbers.
- */
-static inline struct gendisk *abuse_alloc_disk(struct blk_mq_tag_set *set,
-					       struct queue_limits *lim,
-					       void *data, int minors)
+/* Before 5.14 queue and disk are made and ended one by one. */
+#if !ABUSE_HAVE_ALLOC_DISK
+static inline struct gendisk *compat_alloc_disk(struct blk_mq_tag_set *set,
+						void *data, int minors)
 {
-	struct gendisk *disk;
-#if ABUSE_HAVE_ALLOC_DISK_LIMITS
-	disk = blk_mq_alloc_disk(set, lim, data);
-	if (IS_ERR(disk))
-		return disk;
-	disk->minors = minors;
-#elif ABUSE_HAVE_ALLOC_DISK
-	disk = blk_mq_alloc_disk(set, data);
-	if (IS_ERR(disk))
-		return disk;
-	disk->minors = minors;
-	compat_limits_apply(disk->queue, lim);
-#else
 	struct request_queue *q = blk_mq_init_queue_data(set, data);
+	struct gendisk *disk;
 
 	if (IS_ERR(q))
 		return ERR_CAST(q);
@@ -518,18 +573,20 @@ static inline struct gendisk *abuse_alloc_disk(struct blk_mq_tag_set *set,
 		return ERR_PTR(-ENOMEM);
 	}
 	disk->queue = q;
-	compat_limits_apply(q, lim);
-#endif
-#ifdef GENHD_FL_EXT_DEVT
-	/* Later kernels do so for every disk. */
-	disk->flags |= GENHD_FL_EXT_DEVT;
-#endif
 	return disk;
 }
+#endif
 
-/* After del_gendisk(), or instead of it if the disk was never added. */
+/*
+ * After del_gendisk(), or instead of it if the disk was never added. The queue has left the
+ * tag set when this returns, whoever may still refer to the disk. Before 6.0 put_disk()
+ * alone does not do that: it is blk_cleanup_disk() that ends the queue.
+ */
 static inline void abuse_put_disk(struct gendisk *disk)
 {
+#if ABUSE_HAVE_CLEANUP_DISK
+	blk_cleanup_disk(disk);
+#else
 #if !ABUSE_HAVE_ALLOC_DISK
 	blk_cleanup_queue(disk->queue);
 	/* Only adding the disk gave it a reference of its own to the queue. */
@@ -537,29 +594,68 @@ static inline void abuse_put_disk(struct gendisk *disk)
 		disk->queue = NULL;
 #endif
 	put_disk(disk);
+#endif
 }
 
-#if !ABUSE_HAVE_ADD_DISK_ERROR
-static inline int compat_device_add_disk(struct device *parent,
-					 struct gendisk *disk,
-					 const struct attribute_group **groups)
+/*
+ * A disk with its queue, or an ERR_PTR. major, first_minor and name are the
+ * caller's to set; minors includes the whole disk. 0: the kernel chooses the numbers.
+ */
+static inline struct gendisk *abuse_alloc_disk(struct blk_mq_tag_set *set,
+					       struct queue_limits *lim,
+					       void *data, int minors)
 {
+	struct gendisk *disk;
+#if !ABUSE_HAVE_LIMIT_FEATURES
+	int ret;
+#endif
+
+#if !ABUSE_HAVE_ALLOC_DISK
+	disk = compat_alloc_disk(set, data, minors);
+#elif !ABUSE_HAVE_ALLOC_DISK_LIMITS
+	disk = blk_mq_alloc_disk(set, data);
+#elif !ABUSE_HAVE_LIMIT_FEATURES
+	disk = blk_mq_alloc_disk(set, NULL, data);
+#else
+	disk = blk_mq_alloc_disk(set, lim, data);
+#endif
+	if (IS_ERR(disk))
+		return disk;
+	disk->minors = minors;
+#if !ABUSE_HAVE_LIMIT_FEATURES
+	ret = compat_limits_apply(disk->queue, lim);
+	if (ret) {
+		abuse_put_disk(disk);
+		return ERR_PTR(ret);
+	}
+#endif
+#if ABUSE_HAVE_EXT_DEVT
+	/* Later kernels do so for every disk. */
+	disk->flags |= GENHD_FL_EXT_DEVT;
+#endif
+	return disk;
+}
+
+/* Adds the disk without a scheduler, and reports failure, if the kernel does. */
+static inline int abuse_add_disk(struct device *parent, struct gendisk *disk)
+{
+	int ret = 0;
 #if !ABUSE_HAVE_NO_SCHED_BY_DEFAULT
 	struct blk_mq_tag_set *set = disk->queue->tag_set;
 
 	/* Only the choice of the first scheduler looks at this. */
 	set->flags |= BLK_MQ_F_NO_SCHED;
-	device_add_disk(parent, disk, groups);
-	set->flags &= ~BLK_MQ_F_NO_SCHED;
+#endif
+#if ABUSE_HAVE_ADD_DISK_ERROR
+	ret = device_add_disk(parent, disk, NULL);
 #else
-	device_add_disk(parent, disk, groups);
+	device_add_disk(parent, disk, NULL);
 #endif
-	return 0;
+#if !ABUSE_HAVE_NO_SCHED_BY_DEFAULT
+	set->flags &= ~BLK_MQ_F_NO_SCHED;
+#endif
+	return ret;
 }
-
-#define device_add_disk(parent, disk, groups) \
-	compat_device_add_disk(parent, disk, groups)
-#endif
 
 /* ---- Openers, holders, partitions ------------------------------------------------- */
 
@@ -646,6 +742,8 @@ static inline int compat_disk_changed(struct gendisk *disk,
 {
 #if ABUSE_HAVE_DISK_CHANGED
 	return bdev_disk_changed(disk, invalidate);
+#elif ABUSE_HAVE_PART0_BDEV
+	return bdev_disk_changed(bdev, invalidate);
 #else
 	bool opened = bdev->bd_disk;
 	int ret;
@@ -685,17 +783,63 @@ static inline int abuse_disk_changed(struct gendisk *disk, bool invalidate)
 }
 
 /*
+ * The whole disk opened for reading, or an ERR_PTR. What an open disk is has changed from
+ * version to version.
+ */
+#if ABUSE_HAVE_FILE_OPEN
+typedef struct file compat_opened;
+
+static inline compat_opened *compat_open_disk(dev_t dev)
+{
+	return bdev_file_open_by_dev(dev, BLK_OPEN_READ, NULL, NULL);
+}
+
+static inline void compat_close_disk(compat_opened *opened)
+{
+	__fput_sync(opened);
+}
+#elif ABUSE_HAVE_OPEN_HANDLE
+typedef struct bdev_handle compat_opened;
+
+static inline compat_opened *compat_open_disk(dev_t dev)
+{
+	return bdev_open_by_dev(dev, BLK_OPEN_READ, NULL, NULL);
+}
+
+static inline void compat_close_disk(compat_opened *opened)
+{
+	bdev_release(opened);
+}
+#else
+typedef struct block_device compat_opened;
+
+static inline compat_opened *compat_open_disk(dev_t dev)
+{
+#if ABUSE_HAVE_OPEN_HOPS
+	return blkdev_get_by_dev(dev, BLK_OPEN_READ, NULL, NULL);
+#else
+	return blkdev_get_by_dev(dev, BLK_OPEN_READ, NULL);
+#endif
+}
+
+static inline void compat_close_disk(compat_opened *opened)
+{
+#if ABUSE_HAVE_PUT_HOLDER
+	blkdev_put(opened, NULL);
+#else
+	blkdev_put(opened, BLK_OPEN_READ);
+#endif
+}
+#endif
+
+/*
  * Reads the partition table, once. It does I/O on the disk and opens it: for
  * kernel threads only, where closing is done before this returns.
  * -EBUSY: the disk is claimed, or a partition is open.
  */
 static inline int abuse_disk_scan(struct gendisk *disk)
 {
-#if ABUSE_HAVE_FILE_OPEN
-	struct file *file;
-#else
-	struct block_device *bdev;
-#endif
+	compat_opened *opened;
 	int ret;
 
 	ret = abuse_claim_disk(disk, disk);
@@ -703,23 +847,13 @@ static inline int abuse_disk_scan(struct gendisk *disk)
 		return ret;
 	/* Else opening would read it too. */
 	clear_bit(GD_NEED_PART_SCAN, &disk->state);
-#if ABUSE_HAVE_FILE_OPEN
-	file = bdev_file_open_by_dev(disk_devt(disk), BLK_OPEN_READ, NULL, NULL);
-	if (IS_ERR(file)) {
-		ret = PTR_ERR(file);
+	opened = compat_open_disk(disk_devt(disk));
+	if (IS_ERR(opened)) {
+		ret = PTR_ERR(opened);
 	} else {
 		ret = abuse_disk_changed(disk, false);
-		__fput_sync(file);
+		compat_close_disk(opened);
 	}
-#else
-	bdev = blkdev_get_by_dev(disk_devt(disk), BLK_OPEN_READ, NULL);
-	if (IS_ERR(bdev)) {
-		ret = PTR_ERR(bdev);
-	} else {
-		ret = abuse_disk_changed(disk, false);
-		blkdev_put(bdev, BLK_OPEN_READ);
-	}
-#endif
 	abuse_unclaim_disk(disk, disk);
 	return ret;
 }

@@ -29,10 +29,10 @@ fail() {
 bodies() {
 	cat "$dir/includes.h"
 	awk '
-		function end() { print "#line 1 \"probe-end\"\n}" }
+		BEGIN { end = "#line 1 \"probe-end\"\n}" }
 		FNR == 1 {
 			if (NR > 1)
-				end()
+				print end
 			name = FILENAME
 			sub(/.*\//, "", name)
 			sub(/\.c$/, "", name)
@@ -40,7 +40,7 @@ bodies() {
 			print "#line 1 \"probe-" name "\""
 		}
 		{ print }
-		END { end() }
+		END { print end }
 	' "$dir"/*.c
 }
 

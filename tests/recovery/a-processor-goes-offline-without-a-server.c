@@ -2,12 +2,14 @@
 /*
  * A processor goes offline and comes back while requests that it submitted wait for a
  * server, on a device with a hardware queue for each: the kernel waits for none of them,
- * and a server that comes later answers them all.
+ * and a server that comes later answers them all. Devices that were removed before are
+ * asked for nothing: their queues went with them.
  */
 #include "recorder.h"
 
 #define CPU	"/sys/devices/system/cpu/cpu1/online"
 #define N	4
+#define GONE	100
 
 static int online(const char *value)
 {
@@ -54,6 +56,10 @@ int main(void)
 	if (access(CPU, W_OK))
 		skip("no processor here that can go offline");
 	atexit(cpu_on);
+	for (int i = 0; i < GONE; i++) {
+		d = device_new_depth(1 + i % 2, 32);
+		need(!device_remove(d.number), "REMOVE");
+	}
 	store = memory_new(2 * MIB);
 	for (int queues = 1; queues <= 2; queues++) {
 		printf("# %d hardware queues\n", queues);

@@ -11,6 +11,10 @@
 #endif
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#if __has_include(<linux/instrumented.h>)
+#include <linux/instrumented.h>
+#endif
+#include <linux/list_sort.h>
 #include <linux/uaccess.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
