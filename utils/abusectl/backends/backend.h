@@ -175,7 +175,7 @@ int store_file_again(int fd, int flags);
 
 /*
  * store-lock.c: no two devices have one store. Locks the open file @fd for as long as any
- * descriptor of it is open. Waits a second for servers that are about to end; reports what
+ * descriptor of it is open. Waits a moment for servers that are about to end; reports what
  * device has the store, and returns an exit status.
  */
 int store_lock(const struct target *target, const char *path, int fd, bool is_writer);

@@ -21,7 +21,8 @@
 
 #define FIRST_BYTE	((off_t)1 << 62)
 #define NUMBERS		((off_t)ABUSE_MAX_NUMBER + 1)
-#define TRIES		10		/* a server that is about to end has ended by then */
+#define TRIES		10
+#define MOST_TRIES	200		/* while the device that has the store is not up */
 #define NAP		50000000	/* nanoseconds */
 
 struct bytes {
@@ -81,6 +82,16 @@ static bool is_without_locks(int err)
 	       err == EOVERFLOW;
 }
 
+/* Its servers are about to end, or have not begun. */
+static bool is_down(off_t byte)
+{
+	struct abuse_dev dev;
+
+	return byte >= FIRST_BYTE && byte < readers.end &&
+	       (abuse_dev_stat((unsigned int)((byte - FIRST_BYTE) % NUMBERS), &dev) ||
+		strcmp(dev.state, "up") != 0);
+}
+
 static int conflict(const struct target *target, const char *path, off_t byte)
 {
 	unsigned int holder = (unsigned int)((byte - FIRST_BYTE) % NUMBERS);
@@ -108,7 +119,7 @@ int store_lock(const struct target *target, const char *path, int fd, bool is_wr
 	off_t own = byte_of(target->number, is_writer), byte = 0;
 	int i, ret;
 
-	for (i = 0; i < TRIES; i++) {
+	for (i = 0; i < TRIES || (i < MOST_TRIES && is_down(byte)); i++) {
 		ret = lock_byte(fd, F_RDLCK, own);
 		if (ret && is_without_locks(-ret))
 			return is_writer ? note(path, "cannot be locked (%s): see to it that no "
