@@ -147,7 +147,7 @@ static int read_file(struct conf *conf)
 	if (!ret && !conf->backend)
 		ret = invalid(conf->path, "backend is missing; say which, as in "
 			     "'backend = file:/srv/disk.img'");
-	return ret;
+	return ret ? ret : plan_check(&conf->plan, conf->path);
 }
 
 static int obtain_device(struct conf *conf)

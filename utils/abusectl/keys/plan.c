@@ -146,6 +146,17 @@ static int set_up(struct plan *plan, const struct target *target,
 	return ret < 0 ? settings_refused(settings, now, -ret) : EXIT_OK;
 }
 
+int plan_check(const struct plan *plan, const char *subject)
+{
+	static const struct abuse_params any = { .all_features = UINT64_MAX };
+	struct settings settings = plan->settings;
+
+	if (!settings.params.capacity)
+		return EXIT_OK;
+	add_features(&settings, plan->serving.backend->features, &any);
+	return settings_check_alone(&settings, subject);
+}
+
 /* Refuse before a file is made. */
 static int check_early(const struct plan *plan, const struct abuse_params *now)
 {

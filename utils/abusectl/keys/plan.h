@@ -29,6 +29,12 @@ struct plan {
 
 #define PLAN_TAKEN	(-1)
 
+/*
+ * Can the keys be together, whatever the device? Reports against @subject; EXIT_OK or
+ * EXIT_USAGE.
+ */
+int plan_check(const struct plan *plan, const char *subject);
+
 /* Everything at its default, the backend too. */
 void plan_init(struct plan *plan);
 

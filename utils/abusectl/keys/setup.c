@@ -11,6 +11,13 @@
 #include <errno.h>
 #include <string.h>
 
+static const char *about;		/* messages name it in place of a device */
+
+static const char *name_of(unsigned int number)
+{
+	return about ? about : device_name(number);
+}
+
 static int check_queue(const struct abuse_params *params,
 		       const struct abuse_params *now)
 {
@@ -18,7 +25,7 @@ static int check_queue(const struct abuse_params *params,
 
 	if (params->queue_limit <= most)
 		return EXIT_OK;
-	return failed(device_name(now->number), "qs=%u: must be from 1 to %u, hw_queues "
+	return failed(name_of(now->number), "qs=%u: must be from 1 to %u, hw_queues "
 		      "times depth of the device", params->queue_limit, most);
 }
 
@@ -28,7 +35,7 @@ static int check_multiple(unsigned int number, const char *name, uint64_t value,
 {
 	if (value % unit == 0)
 		return EXIT_OK;
-	return failed(device_name(number), "%s=%llu: must be a multiple of %s=%llu",
+	return failed(name_of(number), "%s=%llu: must be a multiple of %s=%llu",
 		      name, (unsigned long long)value, of, (unsigned long long)unit);
 }
 
@@ -38,7 +45,7 @@ static int check_needs(const struct settings *settings, unsigned int number,
 {
 	if (!settings_has(settings, name) || settings->params.features & feature)
 		return EXIT_OK;
-	return failed(device_name(number), "%s: must come with %s", name, needed);
+	return failed(name_of(number), "%s: must come with %s", name, needed);
 }
 
 /* The default is large enough for every other value. */
@@ -50,7 +57,7 @@ static int check_max_discard(const struct abuse_params *params, unsigned int num
 
 	if (!params->max_discard || params->max_discard >= least)
 		return EXIT_OK;
-	return failed(device_name(number), "max_discard=%llu: must be from %s=%llu to %llu",
+	return failed(name_of(number), "max_discard=%llu: must be from %s=%llu to %llu",
 		      (unsigned long long)params->max_discard,
 		      is_fine ? "discard_granularity" : "pbs", (unsigned long long)least,
 		      (unsigned long long)SETTINGS_MAX_DISCARD);
@@ -64,12 +71,12 @@ static int check_identity(const struct abuse_params *params,
 	char wanted[UUID_TEXT], has[UUID_TEXT];
 
 	if (*params->name && *now->name && strcmp(params->name, now->name))
-		return failed(device_name(now->number), "name=%s: the device has the name "
+		return failed(name_of(now->number), "name=%s: the device has the name "
 			      "%s, which cannot change", params->name, now->name);
 	if (memcmp(params->uuid, none, sizeof(none)) &&
 	    memcmp(now->uuid, none, sizeof(none)) &&
 	    memcmp(params->uuid, now->uuid, sizeof(none)))
-		return failed(device_name(now->number), "uuid=%s: the device has the UUID "
+		return failed(name_of(now->number), "uuid=%s: the device has the UUID "
 			      "%s, which cannot change", format_uuid(params->uuid, wanted),
 			      format_uuid(now->uuid, has));
 	return EXIT_OK;
@@ -82,7 +89,7 @@ static int check_operations(const struct settings *settings, unsigned int number
 
 	if (params->features & ABUSE_F_FUA &&
 	    !(params->features & ABUSE_F_WRITE_CACHE))
-		return failed(device_name(number), "fua: must come with write_cache");
+		return failed(name_of(number), "fua: must come with write_cache");
 	return check_needs(settings, number, "max_discard", ABUSE_F_DISCARD,
 			   "discard") ||
 	       check_needs(settings, number, "discard_granularity", ABUSE_F_DISCARD,
@@ -107,7 +114,7 @@ int settings_check(const struct settings *settings,
 	unsigned int number = now->number;
 
 	if (!params->capacity)
-		return failed(device_name(number), "size=0: a disk has at least one block");
+		return failed(name_of(number), "size=0: a disk has at least one block");
 	return check_queue(params, now) ||
 	       check_identity(params, now) ||
 	       check_multiple(number, "size", params->capacity, "bs", bs) ||
@@ -118,6 +125,18 @@ int settings_check(const struct settings *settings,
 		EXIT_USAGE : EXIT_OK;
 }
 
+int settings_check_alone(const struct settings *settings, const char *subject)
+{
+	/* The most that any device has */
+	static const struct abuse_params any = { .hw_queues = 64, .depth = 1024 };
+	int ret;
+
+	about = subject;
+	ret = settings_check(settings, &any);
+	about = NULL;
+	return ret;
+}
+
 int settings_match(const struct settings *settings,
 		   const struct abuse_params *now)
 {
@@ -125,12 +144,12 @@ int settings_match(const struct settings *settings,
 
 	if (settings_differ(settings, now, &difference) &&
 	    !strncmp(difference.wanted, "size=", strlen("size=")))
-		return failed(device_name(now->number), "%s: the device is up with %s; leave the "
+		return failed(name_of(now->number), "%s: the device is up with %s; leave the "
 			      "key out, or change it with 'abusectl resize %u %s'",
 			      difference.wanted, difference.has, now->number,
 			      difference.wanted + strlen("size="));
 	if (settings_differ(settings, now, &difference))
-		return failed(device_name(now->number), "%s: the device is up with %s; "
+		return failed(name_of(now->number), "%s: the device is up with %s; "
 			      "leave the key out, or 'abusectl reset %u' first (ends all "
 			      "I/O)", difference.wanted, difference.has, now->number);
 	return check_queue(&settings->params, now);
@@ -140,7 +159,7 @@ int settings_match(const struct settings *settings,
 static int not_permitted(const struct settings *settings,
 			 const struct abuse_params *now)
 {
-	const char *name = device_name(now->number);
+	const char *name = name_of(now->number);
 	bool seals = settings_has(settings, "sealed") && now->state != ABUSE_S_UP;
 	bool waits = settings_has(settings, "timeout") && now->owner;
 
@@ -162,7 +181,7 @@ int settings_refused(const struct settings *settings,
 {
 	const struct abuse_params *params = &settings->params;
 	unsigned int number = now->number;
-	const char *name = device_name(number);
+	const char *name = name_of(number);
 	unsigned long long size = params->capacity;
 
 	switch (err) {

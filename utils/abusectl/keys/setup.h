@@ -51,6 +51,9 @@ bool settings_differ(const struct settings *settings, const struct abuse_params 
 int settings_check(const struct settings *settings,
 		   const struct abuse_params *now);
 
+/* The same for no device in particular, reported against @subject */
+int settings_check_alone(const struct settings *settings, const char *subject);
+
 /*
  * Reports the first key whose value differs from what a device that is up has,
  * qs and timeout apart, and with reconnect ro and rw: these may change, qs as far as
