@@ -24,12 +24,14 @@ static bool is_volatile(const struct words *words)
 	return false;
 }
 
-/* Was anything written to it by a server that is gone? */
-static bool has_bytes(const struct target *target)
+/* Was anything written to it by a server that is gone? One that lives has a lock. */
+static bool has_lost_bytes(const struct target *target)
 {
 	struct abuse_dev dev;
+	int pid;
 
 	return target->is_up && !target->read_only &&
+	       !device_servers(target->number, &pid, 1) &&
 	       (abuse_dev_stat(target->number, &dev) || dev.served);
 }
 
@@ -43,7 +45,7 @@ static int nbdkit_open(struct target *target, const char *args, void **store)
 	if (!args || !words_split(&words, args) || !words.nr)
 		return misused("nbdkit: needs a plugin and its parameters in one word, as in "
 			       "'nbdkit:memory 1G'");
-	if (is_volatile(&words) && has_bytes(target) && !target->is_forced)
+	if (is_volatile(&words) && has_lost_bytes(target) && !target->is_forced)
 		return failed(device_name(target->number), "is up, and what was written to it "
 			      "ended with its last server: '%s' keeps it in nbdkit; 'abusectl "
 			      "reset %u' starts over, --force serves what is new", args,
