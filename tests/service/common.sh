@@ -16,6 +16,7 @@ forget() {
 	systemctl stop "abuse@$1.service"
 	rm -rf "/etc/abuse/$1.conf" "/etc/systemd/system/abuse@$1.service.d"
 	systemctl daemon-reload
+	abusectl list "$1" >/dev/null 2>&1 || return 0
 	abusectl reset "$1"
 	udevadm settle
 	holds 20 abusectl remove "$1"
