@@ -783,7 +783,7 @@ static inline int abuse_disk_changed(struct gendisk *disk, bool invalidate)
 }
 
 /*
- * The whole disk opened for reading, or an ERR_PTR. What an open disk is has changed from
+ * The whole disk opened for reading, or an ERR_PTR. The type of an open disk has changed from
  * version to version.
  */
 #if ABUSE_HAVE_FILE_OPEN

@@ -176,7 +176,7 @@ static int sim_fdatasync(int fd)
 	return 0;
 }
 
-/* What the kernel does with a file on behalf of a server that may die meanwhile. */
+/* File I/O by the kernel on behalf of a server that may die meanwhile. */
 static int redirected(struct request *req, const struct abuse_reply *reply)
 {
 	uint64_t length = req->nr * SECTOR;
@@ -391,7 +391,7 @@ static void submit(void)
 	}
 }
 
-/* What was acknowledged by @time is durable: nothing older can come back. */
+/* Each write acknowledged by @time is durable: no older data can come back. */
 static void settle(uint64_t sector, uint64_t time)
 {
 	unsigned int i = may[sector].nr - 1;

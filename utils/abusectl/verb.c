@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What verbs for devices have in common; see verb.h. */
+/* The loop that verbs for devices share; see verb.h. */
 #include "verb.h"
 #include "cmd.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a server of a disk owes, a function for each; each begins with one server that serves,
+ * The promises of a server, a function for each; each begins with one server that serves,
  * and leaves one behind unless it says that the promise is broken.
  */
 #include "conform.h"
@@ -286,7 +286,7 @@ static enum verdict try_errors(struct subject *subject)
 		   (unsigned long long)dev.errors, (unsigned long long)dev.served);
 }
 
-/* What is left to serve is nothing: a server that stays would never end. */
+/* Nothing is left to serve: a server that stays would never end. */
 static enum verdict try_reset(struct subject *subject)
 {
 	int status, ret = abuse_ctl_reset(subject->node);

@@ -161,7 +161,7 @@ static int mem_zero(struct abuse_req *req)
 
 /* ---- the object ---- */
 
-/* What former lives of the device have left under names that could not be guessed */
+/* Memory files of former set-ups of the device, under names that could not be guessed */
 static void drop_old(const char *name)
 {
 	DIR *dir = opendir(SHM_DIR);

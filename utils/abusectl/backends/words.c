@@ -44,7 +44,7 @@ static bool take(struct words *words, const char **line)
 	return !quote && add(words, '\0');
 }
 
-/* What of @word may be a relative path, or NULL */
+/* The part of @word that may be a relative path, or NULL */
 static char *relative(char *word, bool is_command)
 {
 	char *value = strchr(word, '=');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a log says of a disk: its requests, and the epochs that flushes divide it into; and
+ * The content of a log: the requests of a disk, and the epochs that flushes divide it into; and
  * the states of the disk that a power cut can leave. Epoch 0 is the disk before the log,
  * epoch N ends when the Nth flush is completed; what follows the last flush is one more.
  */

@@ -85,7 +85,7 @@ static int check(int fd, struct log_header *header)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	/* Who appends makes the file longer first. */
+	/* A writer that appends makes the file longer first. */
 	ret = lock_file(fd, F_RDLCK);
 	if (ret)
 		return ret;

@@ -3,7 +3,7 @@
  * Builds the disks that a power cut can leave; see history.h. The master has what is durable in
  * all states still to come; each state is a copy of it with some of the rest.
  *
- * What a disk with a volatile cache may do: of requests that no flush covers it stores any
+ * The freedom of a disk with a volatile cache: of requests that no flush covers it stores any
  * block or none, and where two overlap the later one wins if both are stored. A request with
  * FUA is stored.
  */

@@ -105,7 +105,7 @@ static void place(int fd, int to)
 		dup2(fd, to);
 }
 
-/* In the child. What is inherited is as a new process expects it. */
+/* In the child: signals and descriptors become those that a new process expects. */
 static void prepare(int fds[4])
 {
 	static const struct rlimit none;
@@ -303,7 +303,7 @@ void nbd_child_end(struct nbd_child *child)
 		note(child->program, "takes its time to end, pid %d", (int)child->pid);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec++;
-	/* What it started may have its standard error still. */
+	/* A process that it started may still have its standard error open. */
 	if (child->has_relay &&
 	    pthread_clockjoin_np(child->relay, NULL, CLOCK_MONOTONIC, &until)) {
 		pthread_cancel(child->relay);

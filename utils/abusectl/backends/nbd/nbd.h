@@ -172,7 +172,7 @@ bool nbd_is_lost(void *store);
 void nbd_quit(void *store);
 void nbd_close_store(void *store, bool is_gone);
 
-/* What all backends by NBD have alike */
+/* The part that all backends by NBD share */
 #define NBD_BACKEND							\
 	.features = ABUSE_F_WRITE_CACHE | ABUSE_F_FUA | ABUSE_F_DISCARD |	\
 		    ABUSE_F_WRITE_ZEROES | ABUSE_F_ROTATIONAL,			\
