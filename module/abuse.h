@@ -5,12 +5,15 @@
  * arrives and is queued), fetch.c (it is handed out), complete.c (it is
  * answered) or redirect.c (a file answers, through the workers of lanes.c),
  * recover.c (no server answers it), expire.c (the driver waits no longer). serving.c
- * knows the live servers. files.c registers those files and closes them.
+ * knows the live servers. files.c registers those files and closes them. On a device with
+ * a map (map.c) map_submit.c comes before submit.c: it completes READs in place (map_read.c),
+ * or gives requests to redirect.c. map_call.c changes the map, map_files.c has its files.
  *
  * Who has a request now
  *
  *	state	 owner		found on		leaves by
  *	free	 block layer	-			submit.c -> pending
+ *							map_submit.c -> redirected
  *	pending	 the module	pending or backlog	fetch.c -> held
  *							claim -> claimed
  *							recover.c -> free
@@ -22,6 +25,7 @@
  *							redirect.c -> redirected
  *	doomed	 one call	slot table		that call -> free
  *	redirected a file	slot table		redirect.c -> free
+ *							a FLUSH of the map -> pending
  *
  * Claimed: a call is copying this request's payload. It neither faults nor sleeps
  * meanwhile, so whoever wants the request waits for one such copy at most:
@@ -31,6 +35,13 @@
  *
  * Redirected: the kernel does it on a file. Nobody takes it back and nothing ends it
  * but the result of the file's I/O: RESET and REMOVE wait for that, killably.
+ *
+ * A READ that is completed in place has no state: its slot stays free. Submitters look a
+ * request up in the map, copy in place and move it to redirected in one section (SRCU).
+ * Whoever changes the map, the state or the capacity waits for the sections that began
+ * before: then each request of the former map has ended or is redirected. MAP waits
+ * for these, without a lock. A FLUSH is redirected until the files of the map are synced,
+ * and then pending, unless WRITE is mapped for the whole disk.
  *
  * The state lives in one word per slot together with the generation, which
  * changes when a request arrives and when a held one returns to the queue: an id
@@ -65,6 +76,7 @@
  *	is_watched	 arming of the expire work	the expire work (no lock; expire.c)
  *	is_unserved	 first expiry of an unserved disk, or not: each expiry sets it anew
  *	sync_failed	 failed sync of a file		set-up (no lock)
+ *	has_map		 first MAP (control)		RESET, REMOVE
  *	opened_by_user	 an opener without rights	last close
  *	has_leftovers	 RESET with open partitions	a drop that finds none, stop
  *	scanner		 partition scan (its task)	end of the scan (no lock)
@@ -80,14 +92,14 @@
  *
  *  1. abuse_index_lock (index.c, mutex): the numbers, names and owners of all
  *     devices; adding and removing.
- *  2. dev->control (mutex): set-up, live changes and RESET exclude each other.
- *     Guards params, scan requests, the capacity.
+ *  2. dev->control (mutex): set-up, live changes, changes of the map and RESET exclude
+ *     each other. Guards params, scan requests, the capacity, the tree of the map.
  *  3. the block layer's open lock of the disk, taken by RESET, set-up and the scan
  *     work, never while the queue may hold unanswered requests that block it.
  *     Our open and release run under it and take only:
  *  4. dev->lock (spinlock, process context): state, epoch, seal, openers, patience,
- *     the list of servers, and what GET_BIO handed to whom. The path of a request
- *     reads these without it.
+ *     the list of servers, what GET_BIO handed to whom, and the files of the map. The path
+ *     of a request reads these without it.
  *  5. queue->lock (spinlock, process context): pending, backlog, and every move of
  *     one of its slots from and to pending. One at a time. nr_counted and nr_backlog
  *     are atomic, and ordered as limit.c says.
@@ -97,8 +109,8 @@
  *  7. dev->descriptors_lock (mutex) and, within it or any of the above, dev->pollers_lock
  *     (spinlock, process context): the descriptors, and those that poll.
  *
- * Taken with none of these, and none of them within: stack_lock (files.c, mutex), which
- * of our disks lies on which.
+ * None of these is taken within, and of them control alone may be held: stack_lock (files.c,
+ * mutex), which of our disks lies on which.
  *
  * Writers of state, capacity and patience, which the path of a request reads, update
  * the field, then take and release every queue lock; a submitter that runs later sees
@@ -129,8 +141,11 @@
 #include <linux/nospec.h>
 #include <linux/percpu.h>
 #include <linux/poll.h>
+#include <linux/rbtree.h>
 #include <linux/rcupdate.h>
+#include <linux/seqlock.h>
 #include <linux/spinlock.h>
+#include <linux/srcu.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -192,6 +207,9 @@ struct abuse_stats {
 	u64 returned;
 	u64 refused;			/* answered with an error; of errors */
 	u64 bytes;			/* read and written, of what was answered */
+	u64 map_in_place;		/* by the map, from the page cache, as of served */
+	u64 map_by_worker;		/* by the map, on a file; as of served and errors */
+	u64 map_missed;			/* the map has no range for it */
 };
 
 /* A state of the driver's own, beside those of the interface: programs are told "empty". */
@@ -234,6 +252,7 @@ struct abuse_device {
 	atomic64_t epoch;		/* counts set-ups */
 	kuid_t seal_uid;
 	bool read_only;			/* as set up; control, read by each request */
+	bool has_map;			/* a range was mapped in this set-up; likewise */
 	u64 features;
 	u32 queue_limit;
 	u32 openers;
@@ -270,6 +289,7 @@ struct abuse_device {
 
 	struct abuse_redirect *redirects; /* [slot], from the first file on */
 	struct abuse_lanes *lanes;	/* likewise */
+	struct abuse_mapping *map;	/* from the first MAP on */
 	bool sync_failed;		/* write-back of a file, since set-up */
 	struct llist_head closing;	/* targets whose file is to be closed */
 	struct work_struct close_work;
@@ -322,12 +342,64 @@ struct abuse_target {
 	struct abuse_device *dev;
 	struct file *file;		/* keeps below in being, too */
 	struct abuse_device *below;	/* whose disk it lies on; NULL: none of ours */
-	struct list_head node;		/* of dev->stacked, while it is registered */
+	struct list_head node;		/* of dev->stacked, while that counts */
+	unsigned int nr_stacked;	/* registered 1, listed by the map 1; stack_lock */
 	const struct cred *cred;	/* the registrar's */
 	unsigned int block_mask;	/* direct I/O: alignment - 1 */
 	s64 epoch;			/* set-up that last used it; dev->lock */
 	errseq_t wb_err;		/* of file, when that began */
+	bool has_own_pages;		/* READs of the map may copy from its page cache */
+
+	/* The map's (map_files.c). */
+	struct list_head mapped;	/* of dev->map->files, with a reference; dev->lock */
+	bool is_mapped;			/* a range has it, or had it just now; dev->lock */
+	u64 nr_extents;			/* control */
+	atomic_t nr_running;		/* requests */
+	atomic64_t writes;		/* requests that may have written, and have run */
+	u64 synced;			/* of these, durable; dev->lock */
+
 	struct llist_node closing;	/* of dev->closing, without references */
+};
+
+#define ABUSE_MAP_RIGHTS	(ABUSE_MAP_READ | ABUSE_MAP_WRITE | ABUSE_MAP_SHAPE)
+
+/* A range of the disk that the kernel serves from one place of a file. 56 bytes, and 8 of the
+ * slab for whom it is charged to.
+ */
+struct abuse_extent {
+	struct rb_node node;		/* of map->root */
+	u64 sector;
+	u64 end;
+	union {
+		struct abuse_target *target;
+		struct abuse_extent *next;	/* of spares */
+	};
+	u64 at : 56;			/* in the file, in sectors */
+	u64 rights : 8;			/* ABUSE_MAP_READ .. */
+};
+
+/* Extents for a change, allocated before, and those that it erased. */
+struct abuse_spares {
+	struct abuse_extent *fresh;
+	struct abuse_extent *erased;
+};
+
+/* The map of a device. Empty unless that is up. */
+struct abuse_mapping {
+	struct rb_root root;		/* control; submitters by seq */
+	seqcount_t seq;
+	u64 nr_extents;			/* control */
+	u64 nr_writable;		/* sectors; control */
+	bool is_whole;			/* WRITE is mapped for the whole disk; control */
+	unsigned int nr_walkers;	/* FLUSHes that go along files; dev->lock */
+	struct list_head files;		/* targets; dev->lock */
+};
+
+/* What a lookup found. */
+struct abuse_place {
+	struct abuse_target *target;
+	loff_t pos;
+	u32 seq;			/* when */
 };
 
 /* What a file is to do; jobs wait in a row. */
@@ -492,6 +564,12 @@ void abuse_set_limit(struct abuse_device *dev, u32 limit);
 
 extern const struct blk_mq_ops abuse_mq_ops;
 
+blk_status_t abuse_submit_check(const struct abuse_device *dev,
+				struct request *rq);
+struct abuse_slot *abuse_submit_begin(struct abuse_device *dev,
+				      struct request *rq);
+bool abuse_submit_flush(struct abuse_device *dev, struct abuse_slot *slot);
+
 /* ---- fetch.c: requests are handed out ----------------------------------- */
 
 /* An abuse_request on its way to the caller, as small as it can be on the stack. */
@@ -582,6 +660,8 @@ bool abuse_claim_end(struct abuse_claim *claim, u32 error);
 int abuse_take_payload(struct abuse_server *srv, u64 id, void __user *to,
 		       size_t len);
 void abuse_end(struct request *rq, u32 error);
+void abuse_end_in_place(struct abuse_device *dev, struct request *rq,
+			struct abuse_tally *tally);
 void abuse_end_redirected(struct abuse_device *dev, struct abuse_slot *slot,
 			  struct abuse_tally *tally, u32 error);
 void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally);
@@ -605,15 +685,72 @@ static __always_inline void abuse_latency_note(struct abuse_device *dev,
 
 int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 		   const struct abuse_reply *reply, struct abuse_tally *tally);
+void abuse_redirect_mapped(struct abuse_device *dev, struct request *rq,
+			   const struct abuse_place *place,
+			   struct abuse_tally *tally);
+bool abuse_redirect_is_mapped(const struct abuse_device *dev, u32 number,
+			      u64 *sector, u64 *end, u32 *seq);
 bool abuse_redirect_do(struct abuse_job *job, size_t *bytes);
 void abuse_redirect_end(struct abuse_device *dev, const struct abuse_jobs *jobs);
 bool abuse_any_redirected(const struct abuse_device *dev);
 int abuse_redirect_start(struct abuse_device *dev);
 void abuse_redirect_stop(struct abuse_device *dev);
+void abuse_target_begin(struct abuse_target *target);
+int abuse_target_sync(struct abuse_target *target);
+
+/* ---- map.c: ranges that the kernel serves alone ------------------------------- */
+
+extern struct srcu_struct abuse_map_srcu;
+
+bool abuse_map_find(const struct abuse_mapping *map, u64 sector, u64 end,
+		    u32 right, struct abuse_place *place);
+struct abuse_extent *abuse_map_search(const struct abuse_mapping *map,
+				      u64 sector);
+void abuse_map_set(struct abuse_mapping *map, const struct abuse_map_entry *entry,
+		   struct abuse_target *target, struct abuse_spares *spares);
+void abuse_map_clear(struct abuse_mapping *map, u64 sector, u64 end, u32 rights,
+		     struct abuse_spares *spares);
+int abuse_spares_alloc(struct abuse_spares *spares, unsigned int n);
+void abuse_spares_free(struct abuse_spares *spares);
+int abuse_map_start(struct abuse_device *dev);
+void abuse_map_commit(struct abuse_device *dev, struct abuse_spares *spares);
+void abuse_map_resize(struct abuse_device *dev, u64 capacity);
+void abuse_map_close(struct abuse_device *dev);
+void abuse_map_stop(struct abuse_device *dev);
+int abuse_map_init(void);
+void abuse_map_exit(void);
+
+/* ---- map_read.c: READs from the page cache of a file ------------------------------ */
+
+bool abuse_file_has_own_pages(const struct file *file);
+bool abuse_map_read(struct request *rq, const struct abuse_place *place);
+
+/* ---- map_submit.c: a request arrives, and there is a map --------------------------- */
+
+bool abuse_map_submit(struct abuse_device *dev, struct abuse_queue *queue,
+		      struct request *rq, bool last);
+void abuse_map_submit_list(struct abuse_device *dev, struct rq_list *list);
+void abuse_map_submit_end(struct abuse_device *dev, u32 number);
+
+/* ---- map_files.c: the files of a map ------------------------------------------------- */
+
+int abuse_map_files_add(struct abuse_device *dev, struct abuse_target *target);
+void abuse_map_files_check(struct abuse_device *dev);
+void abuse_map_files_drop(struct abuse_device *dev);
+void abuse_map_files_forget(struct abuse_device *dev);
+int abuse_map_files_sync(struct abuse_device *dev);
+void abuse_map_file_ran(struct abuse_target *target, bool wrote);
+
+/* ---- map_call.c: MAP and GET_MAP ------------------------------------------------------ */
+
+long abuse_map(struct abuse_server *srv, void __user *arg);
+long abuse_get_map(struct abuse_server *srv, void __user *arg);
 
 /* ---- lanes.c: workers for what files answer --------------------------------- */
 
 void abuse_lane_append(struct abuse_device *dev, const struct abuse_jobs *jobs);
+void abuse_lane_submit(struct abuse_device *dev, u32 number,
+		       const struct abuse_jobs *jobs, bool call);
 void abuse_lane_resume(struct abuse_device *dev, struct abuse_job *job);
 void abuse_lanes_queue_work(struct abuse_device *dev, struct work_struct *work);
 int abuse_lanes_start(struct abuse_device *dev);
@@ -626,6 +763,9 @@ long abuse_unregister_file(struct abuse_server *srv, unsigned long index);
 void abuse_unregister_files(struct abuse_server *srv);
 struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index);
 void abuse_target_put(struct abuse_target *target);
+void abuse_target_release(struct abuse_target *target);
+int abuse_target_stack(struct abuse_target *target);
+void abuse_target_unstack(struct abuse_target *target);
 void abuse_targets_close(struct work_struct *work);
 
 /* ---- fdinfo.c: what /proc shows of a server ---------------------------------- */

@@ -91,6 +91,19 @@ static __always_inline void abuse_end_answered_request(struct abuse_device *dev,
 	tally->nr_batch++;
 }
 
+/* That the submitter itself has filled in, from a page cache. */
+void abuse_end_in_place(struct abuse_device *dev, struct request *rq,
+			struct abuse_tally *tally)
+{
+	abuse_latency_note(dev, rq);
+	tally->served++;
+	tally->bytes += blk_rq_bytes(rq);
+	if (blk_mq_add_to_batch(rq, &tally->batch, false, blk_mq_end_request_batch))
+		tally->nr_batch++;
+	else
+		abuse_end(rq, 0);
+}
+
 /* That a file answered. */
 void abuse_end_redirected(struct abuse_device *dev, struct abuse_slot *slot,
 			  struct abuse_tally *tally, u32 error)

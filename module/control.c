@@ -78,7 +78,7 @@ static int abuse_control_get_params(struct abuse_device *dev, struct abuse_param
 	params->trusted = dev->state == ABUSE_S_UP && dev->sealed;
 	spin_unlock(&dev->lock);
 	params->size = sizeof(*params);
-	params->all_features = ABUSE_ALL_FEATURES | ABUSE_F_REDIRECT |
+	params->all_features = ABUSE_ALL_FEATURES | ABUSE_F_REDIRECT | ABUSE_F_MAP |
 			       ABUSE_F_STORE |
 			       (ABUSE_HAVE_ATOMIC_WRITES ? ABUSE_F_ATOMIC : 0);
 	params->all_ops = ABUSE_ALL_OPS;

@@ -200,11 +200,13 @@ int abuse_device_end_all(struct abuse_device *dev)
 {
 	lockdep_assert_held(&dev->control);
 	abuse_fail_all(dev);
+	abuse_map_close(dev);
 	abuse_wake_all(dev);
 	abuse_pollers_wake(dev, EPOLLHUP | EPOLLERR);
 	wait_event(dev->doomed_wait, !atomic_read(&dev->nr_doomed));
 	if (wait_event_killable(dev->doomed_wait, !abuse_any_redirected(dev)))
 		return -EINTR;
+	abuse_map_files_forget(dev);
 	cancel_work_sync(&dev->ready_work);
 	cancel_delayed_work_sync(&dev->expire_work);
 	return 0;

@@ -86,7 +86,7 @@ static bool abuse_device_lies_on(struct abuse_device *from,
 	return found;
 }
 
-static int abuse_target_stack(struct abuse_target *target)
+int abuse_target_stack(struct abuse_target *target)
 {
 	struct block_device *bdev = abuse_file_bdev(target->file);
 	struct abuse_device *below = bdev ? abuse_disk_device(bdev->bd_disk) :
@@ -96,9 +96,10 @@ static int abuse_target_stack(struct abuse_target *target)
 	if (!below)
 		return 0;
 	mutex_lock(&stack_lock);
-	if (!abuse_device_lies_on(below, target->dev)) {
+	if (target->nr_stacked || !abuse_device_lies_on(below, target->dev)) {
 		target->below = below;
-		list_add(&target->node, &target->dev->stacked);
+		if (!target->nr_stacked++)
+			list_add(&target->node, &target->dev->stacked);
 		err = 0;
 	}
 	mutex_unlock(&stack_lock);
@@ -109,12 +110,13 @@ static int abuse_target_stack(struct abuse_target *target)
  * Requests that were redirected to the file end as usual. Only a call that has looked the
  * target up already can redirect more to it.
  */
-static void abuse_target_unstack(struct abuse_target *target)
+void abuse_target_unstack(struct abuse_target *target)
 {
 	if (!target->below)
 		return;
 	mutex_lock(&stack_lock);
-	list_del(&target->node);
+	if (!--target->nr_stacked)
+		list_del(&target->node);
 	mutex_unlock(&stack_lock);
 }
 
@@ -193,6 +195,12 @@ static void abuse_target_close(struct kref *ref)
 	abuse_target_free(target);
 }
 
+/* For the calls that change the map, likewise. */
+void abuse_target_release(struct abuse_target *target)
+{
+	kref_put(&target->ref, abuse_target_close);
+}
+
 /* The minimum alignment of direct I/O, in bytes. */
 static unsigned int abuse_file_block_size(struct file *file)
 {
@@ -221,6 +229,8 @@ static struct abuse_target *abuse_target_alloc(struct abuse_device *dev, int fd)
 	kref_init(&target->ref);
 	target->file = file;
 	target->block_mask = abuse_file_block_size(file) - 1;
+	target->has_own_pages = abuse_file_has_own_pages(file);
+	INIT_LIST_HEAD(&target->mapped);
 	target->cred = get_current_cred();
 	target->dev = dev;
 	abuse_device_get(dev);

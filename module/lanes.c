@@ -225,6 +225,36 @@ static int abuse_lanes_reserve(void *data)
 
 /* ---- entry ---------------------------------------------------------------------- */
 
+static void abuse_lane_add_jobs(struct abuse_lane *lane,
+				const struct abuse_jobs *jobs)
+{
+	lockdep_assert_held(&lane->lock);
+	if (!jobs->first)
+		return;
+	if (lane->todo.first)
+		lane->todo.last->next = jobs->first;
+	else
+		lane->todo.first = jobs->first;
+	lane->todo.last = jobs->last;
+}
+
+/* Jobs, or none, of a submitter; call: those of his that wait begin now, too. */
+void abuse_lane_submit(struct abuse_device *dev, u32 number,
+		       const struct abuse_jobs *jobs, bool call)
+{
+	struct abuse_lane *lane = &dev->lanes->lane[number];
+	unsigned long flags;
+
+	/* Nobody has added to it since the caller did. */
+	if (!jobs->first && !READ_ONCE(lane->todo.first))
+		return;
+	spin_lock_irqsave(&lane->lock, flags);
+	abuse_lane_add_jobs(lane, jobs);
+	if (call)
+		abuse_lane_call_worker(lane);
+	spin_unlock_irqrestore(&lane->lock, flags);
+}
+
 static struct abuse_lane *abuse_lane_at_home(const struct abuse_device *dev)
 {
 	return &dev->lanes->lane[abuse_queue_at_home(dev) - dev->queues];
@@ -237,11 +267,7 @@ void abuse_lane_append(struct abuse_device *dev, const struct abuse_jobs *jobs)
 	unsigned long flags;
 
 	spin_lock_irqsave(&lane->lock, flags);
-	if (lane->todo.first)
-		lane->todo.last->next = jobs->first;
-	else
-		lane->todo.first = jobs->first;
-	lane->todo.last = jobs->last;
+	abuse_lane_add_jobs(lane, jobs);
 	abuse_lane_call_worker(lane);
 	spin_unlock_irqrestore(&lane->lock, flags);
 }

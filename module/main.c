@@ -220,9 +220,12 @@ static int __init abuse_init(void)
 	err = abuse_check_parameters();
 	if (err)
 		return err;
-	err = abuse_alloc_workqueues();
+	err = abuse_map_init();
 	if (err)
 		return err;
+	err = abuse_alloc_workqueues();
+	if (err)
+		goto out_map;
 	abuse_class = class_create("abuse");
 	if (IS_ERR(abuse_class)) {
 		err = PTR_ERR(abuse_class);
@@ -257,6 +260,8 @@ out_class:
 	class_destroy(abuse_class);
 out_workqueues:
 	abuse_destroy_workqueues();
+out_map:
+	abuse_map_exit();
 	return err;
 }
 
@@ -272,6 +277,7 @@ static void __exit abuse_exit(void)
 	abuse_release_node_major();
 	class_destroy(abuse_class);
 	abuse_destroy_workqueues();
+	abuse_map_exit();
 }
 
 module_init(abuse_init);

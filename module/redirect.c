@@ -19,10 +19,11 @@
 
 /* One per slot. */
 struct abuse_redirect {
+	struct abuse_device *dev;
 	struct abuse_job job;
 	struct kiocb iocb;
 	struct iov_iter iter;
-	struct abuse_target *target;
+	struct abuse_target *target;	/* NULL: a FLUSH for all files of the map */
 	struct bio *bio;	/* in progress */
 	size_t done;		/* bytes of bio that were transferred */
 	loff_t pos;		/* in the file, of the next byte */
@@ -30,13 +31,15 @@ struct abuse_redirect {
 	atomic_t nr_users;	/* of iocb: the submitter and the completion */
 	bool under_way;		/* I/O was started */
 	bool refused;		/* the file refused direct I/O: use the page cache */
+	bool mapped;		/* by the map, not by a reply */
+	u32 seq;		/* of the map, when it was looked up */
+	u64 sector;		/* of the disk */
+	u64 end;
 };
 
 static struct abuse_slot *abuse_redirect_slot(const struct abuse_redirect *r)
 {
-	struct abuse_device *dev = r->target->dev;
-
-	return &dev->slots[r - dev->redirects];
+	return &r->dev->slots[r - r->dev->redirects];
 }
 
 /* ---- credentials and cgroup of the I/O ---------------------------------------- */
@@ -53,14 +56,15 @@ struct abuse_io_context {
  * throttled until they are.
  */
 static void abuse_io_context_enter(struct abuse_io_context *context,
-				   const struct abuse_redirect *r)
+				   const struct abuse_target *target,
+				   struct bio *bio)
 {
 	*context = (struct abuse_io_context) {
-		.cred = override_creds(r->target->cred),
+		.cred = override_creds(target->cred),
 		.flags = current->flags,
 	};
 	current->flags |= ABUSE_WORKER_FLAGS;
-	abuse_cgroup_join(&context->cgroup, abuse_redirect_slot(r)->rq->bio);
+	abuse_cgroup_join(&context->cgroup, bio);
 }
 
 static void abuse_io_context_leave(struct abuse_io_context *context)
@@ -92,7 +96,7 @@ static ABUSE_KI_COMPLETE(abuse_redirect_io_done, iocb, ret)
 		abuse_iocb_end_write(iocb);
 	r->result = ret;
 	if (abuse_redirect_drop_user(r))
-		abuse_lane_resume(r->target->dev, &r->job);
+		abuse_lane_resume(r->dev, &r->job);
 }
 
 /* Points the iterator at the bytes of the bio that are left. */
@@ -122,6 +126,16 @@ static bool abuse_redirect_is_aligned(const struct abuse_redirect *r)
 		 r->target->block_mask);
 }
 
+/* What it wrote is on stable storage when it ends. */
+static bool abuse_redirect_is_durable(const struct abuse_redirect *r,
+				      const struct request *rq)
+{
+	if (rq->cmd_flags & REQ_FUA)
+		return true;
+	return r->mapped && op_is_write(req_op(rq)) &&
+	       !(r->dev->features & ABUSE_F_WRITE_CACHE);
+}
+
 static int abuse_redirect_iocb_flags(const struct abuse_redirect *r,
 			 const struct request *rq)
 {
@@ -130,7 +144,7 @@ static int abuse_redirect_iocb_flags(const struct abuse_redirect *r,
 
 	if ((flags & IOCB_DIRECT) && (r->refused || !abuse_redirect_is_aligned(r)))
 		flags &= ~IOCB_DIRECT;
-	if (rq->cmd_flags & REQ_FUA)
+	if (abuse_redirect_is_durable(r, rq))
 		flags |= IOCB_DSYNC;
 	return flags;
 }
@@ -214,7 +228,7 @@ static int abuse_zero_mode(struct file *file, const struct request *rq,
 }
 
 static int abuse_file_fallocate(struct file *file, const struct request *rq,
-				loff_t pos)
+				loff_t pos, bool durable)
 {
 	int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 	int err;
@@ -222,16 +236,29 @@ static int abuse_file_fallocate(struct file *file, const struct request *rq,
 	if (req_op(rq) == REQ_OP_WRITE_ZEROES)
 		mode = abuse_zero_mode(file, rq, pos + blk_rq_bytes(rq));
 	err = vfs_fallocate(file, mode, pos, blk_rq_bytes(rq));
-	if (!err && (rq->cmd_flags & REQ_FUA))
+	if (!err && durable)
 		err = abuse_file_sync(file);
 	/* On EOPNOTSUPP the block layer stops sending such requests. */
 	return err == -EINVAL ? -EOPNOTSUPP : err;
+}
+
+/* The map was made for a file of that size at least. */
+static bool abuse_redirect_is_cut_off(const struct abuse_redirect *r,
+				      const struct request *rq)
+{
+	const struct inode *inode = r->target->file->f_mapping->host;
+
+	return r->mapped && op_is_write(req_op(rq)) && !r->under_way &&
+	       r->pos + blk_rq_bytes(rq) > i_size_read(inode);
 }
 
 static int abuse_redirect_perform(struct abuse_redirect *r)
 {
 	const struct request *rq = abuse_redirect_slot(r)->rq;
 
+	/* Not -EIO, which would count as failed write-back. */
+	if (abuse_redirect_is_cut_off(r, rq))
+		return -EFBIG;
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
 	case REQ_OP_WRITE:
@@ -239,7 +266,8 @@ static int abuse_redirect_perform(struct abuse_redirect *r)
 	case REQ_OP_FLUSH:
 		return abuse_file_sync(r->target->file);
 	default:
-		return abuse_file_fallocate(r->target->file, rq, r->pos);
+		return abuse_file_fallocate(r->target->file, rq, r->pos,
+					    abuse_redirect_is_durable(r, rq));
 	}
 }
 
@@ -259,7 +287,7 @@ static int abuse_redirect_synced(struct abuse_redirect *r,
 				 const struct request *rq, int err)
 {
 	struct abuse_target *target = r->target;
-	struct abuse_device *dev = target->dev;
+	struct abuse_device *dev = r->dev;
 
 	if (req_op(rq) != REQ_OP_FLUSH && !(rq->cmd_flags & REQ_FUA))
 		return err;
@@ -272,7 +300,7 @@ static int abuse_redirect_synced(struct abuse_redirect *r,
 }
 
 /* Before the first request of a configuration to that file: earlier errors do not count. */
-static void abuse_target_begin(struct abuse_target *target)
+void abuse_target_begin(struct abuse_target *target)
 {
 	struct abuse_device *dev = target->dev;
 
@@ -282,6 +310,30 @@ static void abuse_target_begin(struct abuse_target *target)
 		WRITE_ONCE(target->epoch, atomic64_read(&dev->epoch));
 	}
 	spin_unlock(&dev->lock);
+}
+
+/* Syncs a file of the map, for a FLUSH. */
+int abuse_target_sync(struct abuse_target *target)
+{
+	struct abuse_io_context context;
+	int err;
+
+	abuse_io_context_enter(&context, target, NULL);
+	err = abuse_file_sync(target->file);
+	abuse_io_context_leave(&context);
+	if (filemap_check_wb_err(target->file->f_mapping, target->wb_err))
+		err = err ?: -EIO;
+	if (err)
+		WRITE_ONCE(target->dev->sync_failed, true);
+	return err;
+}
+
+/* A FLUSH of a device that has a map. */
+static int abuse_redirect_flush(struct abuse_device *dev)
+{
+	int err = abuse_map_files_sync(dev);
+
+	return READ_ONCE(dev->sync_failed) ? -EIO : err;
 }
 
 /* ---- beginning and end ------------------------------------------------------------ */
@@ -294,18 +346,23 @@ bool abuse_redirect_do(struct abuse_job *job, size_t *bytes)
 {
 	struct abuse_redirect *r = container_of(job, struct abuse_redirect,
 						job);
+	struct request *rq = abuse_redirect_slot(r)->rq;
 	struct abuse_io_context context;
 	int err;
 
-	*bytes = blk_rq_bytes(abuse_redirect_slot(r)->rq);
+	*bytes = blk_rq_bytes(rq);
+	if (!r->target) {
+		r->result = abuse_redirect_flush(r->dev);
+		return true;
+	}
 	do {
-		abuse_io_context_enter(&context, r);
+		abuse_io_context_enter(&context, r->target, rq->bio);
 		err = abuse_redirect_perform(r);
 		abuse_io_context_leave(&context);
 		if (err == -EIOCBQUEUED && !abuse_redirect_drop_user(r))
 			return false;
 	} while (err == -EIOCBQUEUED);
-	r->result = abuse_redirect_synced(r, abuse_redirect_slot(r)->rq, err);
+	r->result = abuse_redirect_synced(r, rq, err);
 	return true;
 }
 
@@ -322,12 +379,20 @@ static void abuse_redirect_end_one(struct abuse_redirect *r,
 				   struct abuse_tally *tally)
 {
 	struct abuse_slot *slot = abuse_redirect_slot(r);
-	struct abuse_target *target = r->target;
+	struct abuse_target *target = r->mapped ? NULL : r->target;
 	u32 error = abuse_redirect_error(r, slot->rq);
 
-	trace_abuse_answered(target->dev, slot, error);
-	abuse_end_redirected(target->dev, slot, tally, error);
-	abuse_target_put(target);
+	if (!r->target && !error && !READ_ONCE(r->dev->map->is_whole)) {
+		if (abuse_submit_flush(r->dev, slot))
+			return;
+		error = EIO;
+	}
+	if (r->target && r->mapped)
+		abuse_map_file_ran(r->target, op_is_write(req_op(slot->rq)));
+	trace_abuse_answered(r->dev, slot, error);
+	abuse_end_redirected(r->dev, slot, tally, error);
+	if (target)
+		abuse_target_put(target);
 }
 
 /* Ends requests whose I/O has ended. The device outlives its workers. */
@@ -383,6 +448,22 @@ static struct abuse_target *abuse_tally_target(struct abuse_server *srv,
 	return tally->target;
 }
 
+static struct abuse_redirect *
+abuse_redirect_fill(struct abuse_device *dev, const struct abuse_slot *slot,
+		    struct abuse_target *target, loff_t pos)
+{
+	struct abuse_redirect *r = &dev->redirects[slot - dev->slots];
+
+	r->dev = dev;
+	WRITE_ONCE(r->target, target);
+	r->bio = slot->rq->bio;
+	r->done = 0;
+	r->pos = pos;
+	r->under_way = false;
+	r->refused = false;
+	return r;
+}
+
 /*
  * Redirects a claimed request to the registered file that the reply names. 0: redirected;
  * the I/O begins when the tally is settled. -EINVAL: no such file, or the file may not
@@ -407,16 +488,52 @@ int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 		return -ESTALE;
 	}
 	kref_get(&target->ref);
-	r = &dev->redirects[slot - dev->slots];
-	r->target = target;
-	r->bio = slot->rq->bio;
-	r->done = 0;
-	r->pos = reply->address;
-	r->under_way = false;
-	r->refused = false;
+	r = abuse_redirect_fill(dev, slot, target, reply->address);
+	r->mapped = false;
 	trace_abuse_redirected(dev, slot);
 	abuse_job_append(&tally->jobs, &r->job);
 	return 0;
+}
+
+/*
+ * A request that arrives goes to the place that the map has for it; without a place it is a
+ * FLUSH. In the section: a call that changes the map afterwards finds it here.
+ */
+void abuse_redirect_mapped(struct abuse_device *dev, struct request *rq,
+			   const struct abuse_place *place,
+			   struct abuse_tally *tally)
+{
+	struct abuse_slot *slot = abuse_submit_begin(dev, rq);
+	struct abuse_redirect *r;
+
+	r = abuse_redirect_fill(dev, slot, place->target, place->pos);
+	r->mapped = true;
+	WRITE_ONCE(r->seq, place->seq);
+	WRITE_ONCE(r->sector, blk_rq_pos(rq));
+	WRITE_ONCE(r->end, blk_rq_pos(rq) + blk_rq_sectors(rq));
+	if (place->target)
+		atomic_inc(&place->target->nr_running);
+	abuse_slot_step(slot, ABUSE_FREE, ABUSE_REDIRECTED);
+	trace_abuse_redirected(dev, slot);
+	abuse_job_append(&tally->jobs, &r->job);
+}
+
+/*
+ * Whether that slot's request runs by the map, where, and since when. It may end meanwhile,
+ * and another begin, which is younger.
+ */
+bool abuse_redirect_is_mapped(const struct abuse_device *dev, u32 number,
+			      u64 *sector, u64 *end, u32 *seq)
+{
+	const struct abuse_redirect *r = &dev->redirects[number];
+
+	if (abuse_word_state(abuse_slot_word(&dev->slots[number])) !=
+	    ABUSE_REDIRECTED || !READ_ONCE(r->mapped) || !READ_ONCE(r->target))
+		return false;
+	*sector = READ_ONCE(r->sector);
+	*end = READ_ONCE(r->end);
+	*seq = READ_ONCE(r->seq);
+	return true;
 }
 
 /* A hint, unless the caller has made sure that no more requests are redirected. */
@@ -461,6 +578,7 @@ void abuse_redirect_stop(struct abuse_device *dev)
 	if (!dev->redirects)
 		return;
 	abuse_lanes_stop(dev);
+	abuse_map_stop(dev);
 	kvfree(dev->redirects);
 	dev->redirects = NULL;
 }

@@ -204,6 +204,10 @@ static long abuse_server_call(struct abuse_server *srv, unsigned int cmd, unsign
 		return abuse_register_file(srv, ptr);
 	case ABUSE_UNREGISTER_FILE:
 		return abuse_unregister_file(srv, arg);
+	case ABUSE_MAP:
+		return abuse_map(srv, ptr);
+	case ABUSE_GET_MAP:
+		return abuse_get_map(srv, ptr);
 	default:
 		return -ENOTTY;
 	}

@@ -247,6 +247,7 @@ static int abuse_change_set_up(struct abuse_device *dev, const struct abuse_para
 	if (end != get_capacity(dev->disk)) {
 		set_capacity_and_notify(dev->disk, end);
 		abuse_fail_beyond(dev, end);
+		abuse_map_resize(dev, end);
 	}
 	return 0;
 }

@@ -21,7 +21,7 @@ enum abuse_slot_state {
 
 /* [from] = set of legal next states */
 static const unsigned char abuse_moves[ABUSE_NR_STATES] = {
-	[ABUSE_FREE]		= ABUSE_TO(PENDING),
+	[ABUSE_FREE]		= ABUSE_TO(PENDING) | ABUSE_TO(REDIRECTED),
 	[ABUSE_PENDING]		= ABUSE_TO(HELD) | ABUSE_TO(CLAIMED_PENDING) |
 				  ABUSE_TO(FREE),
 	[ABUSE_HELD]		= ABUSE_TO(CLAIMED_HELD) | ABUSE_TO(PENDING) |
@@ -31,7 +31,7 @@ static const unsigned char abuse_moves[ABUSE_NR_STATES] = {
 	[ABUSE_CLAIMED_HELD]	= ABUSE_TO(HELD) | ABUSE_TO(DOOMED) |
 				  ABUSE_TO(REDIRECTED) | ABUSE_TO(FREE),
 	[ABUSE_DOOMED]		= ABUSE_TO(FREE),
-	[ABUSE_REDIRECTED]	= ABUSE_TO(FREE),
+	[ABUSE_REDIRECTED]	= ABUSE_TO(PENDING) | ABUSE_TO(FREE),
 };
 
 #undef ABUSE_TO
@@ -48,7 +48,8 @@ static inline int abuse_move_starts_generation(enum abuse_slot_state from,
 					       enum abuse_slot_state to)
 {
 	return to == ABUSE_PENDING &&
-	       (from == ABUSE_FREE || from == ABUSE_HELD);
+	       (from == ABUSE_FREE || from == ABUSE_HELD ||
+		from == ABUSE_REDIRECTED);
 }
 
 #endif /* ABUSE_STATES_H */

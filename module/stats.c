@@ -25,6 +25,9 @@ static struct abuse_stats abuse_stats_total(const struct abuse_device *dev)
 		sum.returned += READ_ONCE(stats->returned);
 		sum.refused += READ_ONCE(stats->refused);
 		sum.bytes += READ_ONCE(stats->bytes);
+		sum.map_in_place += READ_ONCE(stats->map_in_place);
+		sum.map_by_worker += READ_ONCE(stats->map_by_worker);
+		sum.map_missed += READ_ONCE(stats->map_missed);
 	}
 	return sum;
 }
@@ -38,6 +41,9 @@ struct abuse_stats abuse_stats_since_set_up(const struct abuse_device *dev)
 	sum.returned -= dev->past.returned;
 	sum.refused -= dev->past.refused;
 	sum.bytes -= dev->past.bytes;
+	sum.map_in_place -= dev->past.map_in_place;
+	sum.map_by_worker -= dev->past.map_by_worker;
+	sum.map_missed -= dev->past.map_missed;
 	return sum;
 }
 
@@ -86,6 +92,13 @@ static const char *abuse_state_name(const struct abuse_device *dev)
 static bool abuse_is_device_up(const struct abuse_device *dev)
 {
 	return READ_ONCE(dev->state) == ABUSE_S_UP;
+}
+
+static u64 abuse_map_nr_extents(const struct abuse_device *dev)
+{
+	const struct abuse_mapping *map = READ_ONCE(dev->map);
+
+	return map ? READ_ONCE(map->nr_extents) : 0;
 }
 
 struct snapshot {
@@ -140,6 +153,10 @@ ABUSE_ATTRIBUTE(oldest_ms, "%llu", abuse_stats_look(dev).oldest_ms);
 ABUSE_ATTRIBUTE(served, "%llu", abuse_stats_since_set_up(dev).served);
 ABUSE_ATTRIBUTE(errors, "%llu", abuse_stats_since_set_up(dev).errors);
 ABUSE_ATTRIBUTE(returned, "%llu", abuse_stats_since_set_up(dev).returned);
+ABUSE_ATTRIBUTE(map_in_place, "%llu", abuse_stats_since_set_up(dev).map_in_place);
+ABUSE_ATTRIBUTE(map_by_worker, "%llu", abuse_stats_since_set_up(dev).map_by_worker);
+ABUSE_ATTRIBUTE(map_missed, "%llu", abuse_stats_since_set_up(dev).map_missed);
+ABUSE_ATTRIBUTE(map_extents, "%llu", abuse_map_nr_extents(dev));
 
 /* With the lock, so that no line is half of one label and half of another. */
 static ssize_t store_show(struct device *node, struct device_attribute *attr,
@@ -206,6 +223,10 @@ static struct attribute *abuse_attributes[] = {
 	&dev_attr_served.attr,
 	&dev_attr_errors.attr,
 	&dev_attr_returned.attr,
+	&dev_attr_map_in_place.attr,
+	&dev_attr_map_by_worker.attr,
+	&dev_attr_map_missed.attr,
+	&dev_attr_map_extents.attr,
 	NULL,
 };
 

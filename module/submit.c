@@ -54,11 +54,10 @@ static bool abuse_is_request_aligned(const struct request *rq)
 }
 
 /* The upper layers refuse most of these; some kernels only warn. */
-static __always_inline blk_status_t abuse_admit_request(const struct abuse_device *dev,
+static __always_inline blk_status_t abuse_check_request(const struct abuse_device *dev,
 		struct request *rq)
 {
-	if (smp_load_acquire(&dev->state) != ABUSE_S_UP ||
-	    READ_ONCE(dev->patience) != ABUSE_WAITS)
+	if (smp_load_acquire(&dev->state) != ABUSE_S_UP)
 		return BLK_STS_IOERR;
 	if (!abuse_is_op_wanted(dev, rq))
 		return BLK_STS_NOTSUPP;
@@ -72,24 +71,60 @@ static __always_inline blk_status_t abuse_admit_request(const struct abuse_devic
 	return BLK_STS_OK;
 }
 
+/* For map_submit.c, which needs no server: patience does not count. */
+blk_status_t abuse_submit_check(const struct abuse_device *dev,
+				struct request *rq)
+{
+	return abuse_check_request(dev, rq);
+}
+
+static __always_inline blk_status_t abuse_admit_request(const struct abuse_device *dev,
+		struct request *rq)
+{
+	blk_status_t status = abuse_check_request(dev, rq);
+
+	if (status == BLK_STS_OK && READ_ONCE(dev->patience) != ABUSE_WAITS)
+		return BLK_STS_IOERR;
+	return status;
+}
+
 /*
- * At the end of its queue. By tag: a flush borrows the tag of the request that it
- * was made for, which is not with us meanwhile, so that a tag stands for one
- * request at any time.
+ * A request begins: it is nobody's yet. By tag: a flush borrows the tag of the request that
+ * it was made for, which is not with us meanwhile, so that a tag stands for one request at
+ * any time.
  */
-static __always_inline void abuse_enqueue_request(struct abuse_device *dev,
-				    struct abuse_queue *queue,
-				    struct request *rq)
+static __always_inline struct abuse_slot *
+abuse_begin_request(struct abuse_queue *queue, struct request *rq)
 {
 	struct abuse_slot *slot = &queue->slots[rq->tag];
 
-	lockdep_assert_held(&queue->lock);
 	slot->rq = rq;
 	WRITE_ONCE(slot->holder, NULL);
 	slot->handed = 0;
 	slot->queued = get_jiffies_64();
+	return slot;
+}
+
+/* One for map_submit.c: no server is to have it. */
+struct abuse_slot *abuse_submit_begin(struct abuse_device *dev, struct request *rq)
+{
+	struct abuse_queue *queue = &dev->queues[rq->mq_hctx->queue_num];
+	struct abuse_slot *slot = abuse_begin_request(queue, rq);
+
+	slot->counted = false;
+	slot->in_backlog = false;
+	return slot;
+}
+
+/* At the end of its queue. */
+static __always_inline void abuse_enqueue_request(struct abuse_device *dev,
+				    struct abuse_queue *queue,
+				    struct abuse_slot *slot,
+				    enum abuse_slot_state from)
+{
+	lockdep_assert_held(&queue->lock);
 	slot->seq = queue->seq++;
-	abuse_slot_step(slot, ABUSE_FREE, ABUSE_PENDING);
+	abuse_slot_step(slot, from, ABUSE_PENDING);
 	abuse_limit_arrive(dev, queue, slot);
 	trace_abuse_queued(dev, slot);
 }
@@ -111,7 +146,8 @@ static __always_inline blk_status_t abuse_take_request(struct abuse_device *dev,
 
 	if (likely(status == BLK_STS_OK)) {
 		blk_mq_start_request(rq);
-		abuse_enqueue_request(dev, queue, rq);
+		abuse_enqueue_request(dev, queue, abuse_begin_request(queue, rq),
+				      ABUSE_FREE);
 	}
 	return status;
 }
@@ -129,6 +165,28 @@ static struct abuse_queue *abuse_queue_of_request(struct abuse_device *dev,
 	return &dev->queues[hctx->queue_num];
 }
 
+/*
+ * The files of the map are synced: the FLUSH goes on to servers. False: the device takes
+ * none any more.
+ */
+bool abuse_submit_flush(struct abuse_device *dev, struct abuse_slot *slot)
+{
+	struct abuse_queue *queue = abuse_queue_of(dev, slot);
+	blk_status_t status;
+
+	spin_lock(&queue->lock);
+	status = abuse_admit_request(dev, slot->rq);
+	if (status == BLK_STS_OK)
+		abuse_enqueue_request(dev, queue, slot, ABUSE_REDIRECTED);
+	spin_unlock(&queue->lock);
+	if (status != BLK_STS_OK)
+		return false;
+	abuse_submit_promote(dev);
+	abuse_wake_one(dev, queue);
+	abuse_watch(dev);
+	return true;
+}
+
 static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 				   const struct blk_mq_queue_data *bd)
 {
@@ -137,6 +195,9 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 	struct request *rq = bd->rq;
 	blk_status_t status;
 
+	if (smp_load_acquire(&dev->has_map) &&
+	    abuse_map_submit(dev, queue, rq, bd->last))
+		return BLK_STS_OK;
 	abuse_note_arrival(dev);
 	spin_lock(&queue->lock);
 	status = abuse_take_request(dev, queue, rq);
@@ -179,6 +240,8 @@ static ABUSE_QUEUE_RQS_FN(abuse_queue_rqs, list)
 	struct abuse_device *dev = rq_list_peek(list)->q->queuedata;
 	struct rq_list refused = { };
 
+	if (smp_load_acquire(&dev->has_map))
+		abuse_map_submit_list(dev, list);
 	while (rq_list_peek(list))
 		abuse_queue_run(dev, list, &refused);
 	*list = refused;
@@ -188,6 +251,8 @@ static void abuse_commit_rqs(struct blk_mq_hw_ctx *hctx)
 {
 	struct abuse_device *dev = hctx->queue->queuedata;
 
+	if (smp_load_acquire(&dev->has_map))
+		abuse_map_submit_end(dev, hctx->queue_num);
 	abuse_wake_one(dev, abuse_queue_of_request(dev, hctx));
 	abuse_watch(dev);
 }

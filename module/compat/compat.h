@@ -24,6 +24,7 @@
 #include <linux/filelock.h>
 #endif
 #include <linux/fs.h>
+#include <linux/fsnotify.h>
 #include <linux/highmem.h>
 #if __has_include("linux/instrumented.h")
 #include <linux/instrumented.h>
@@ -1135,6 +1136,52 @@ static inline ssize_t abuse_iocb_write(struct file *file, struct kiocb *iocb,
 	if (ret != -EIOCBQUEUED)
 		abuse_iocb_end_write(iocb);
 	return ret;
+#endif
+}
+
+/* ---- The page cache of a file ----------------------------------------------------- */
+
+#if !ABUSE_HAVE_FOLIO
+/* A page at a time. It may be one of a larger one, of which the first has the state. */
+#define folio page
+#define filemap_get_folio(mapping, index)	find_get_page(mapping, index)
+#define folio_test_uptodate(folio)		PageUptodate(folio)
+#define folio_test_readahead(folio)		PageReadahead(compound_head(folio))
+#define folio_test_writeback(folio)		PageWriteback(compound_head(folio))
+#define folio_test_hwpoison(folio)		PageHWPoison(folio)
+#define folio_test_has_hwpoisoned(folio)	false
+#define folio_mark_accessed(folio)		mark_page_accessed(folio)
+#define folio_put(folio)			put_page(folio)
+#define folio_size(folio)			PAGE_SIZE
+#define offset_in_folio(folio, pos)		((size_t)(pos) & ~PAGE_MASK)
+#define kmap_local_folio(folio, offset)		(kmap_local_page(folio) + (offset))
+#define abuse_folio_mapping(folio)		READ_ONCE(compound_head(folio)->mapping)
+#else
+#define abuse_folio_mapping(folio)		READ_ONCE((folio)->mapping)
+#endif
+
+/* How many bytes one mapping of it shows from that offset on. */
+#if defined(CONFIG_HIGHMEM) || defined(CONFIG_KMAP_LOCAL)
+#define abuse_folio_reach(folio, offset)	(PAGE_SIZE - offset_in_page(offset))
+#else
+#define abuse_folio_reach(folio, offset)	(folio_size(folio) - (offset))
+#endif
+
+/*
+ * Whether reading the file may need a permission of fanotify's listeners. Marks of a mount
+ * cannot be seen; before 6.10 there is but the number of all marks on a file system.
+ */
+static inline bool abuse_file_may_be_watched(const struct file *file)
+{
+#if !IS_ENABLED(CONFIG_FANOTIFY_ACCESS_PERMISSIONS)
+	return false;
+#elif ABUSE_HAVE_PRIORITY_WATCHERS
+	return fsnotify_sb_has_priority_watchers(file->f_path.dentry->d_sb,
+						 FSNOTIFY_PRIO_CONTENT);
+#elif ABUSE_HAVE_FSNOTIFY_CONNECTORS
+	return atomic_long_read(&file->f_path.dentry->d_sb->s_fsnotify_connectors);
+#else
+	return true;
 #endif
 }
 

@@ -145,6 +145,11 @@ static inline bool actors_run(void)
 struct llist_head { void *first; };
 struct llist_node { void *next; };
 typedef u32 errseq_t;
+typedef unsigned int seqcount_t, blk_status_t;
+struct rb_node { void *next; };
+struct rb_root { void *first; };
+struct rq_list;
+struct srcu_struct;
 typedef struct { int n; } atomic_t;
 typedef struct { u64 n; } atomic64_t;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Claim, doom and RESET: module/claim.c, complete.c, redirect.c, legacy.c (PUT_BIO), recover.c (sweep), setup.c.
+ * Claim, doom, RESET and the map: module/claim.c, complete.c, redirect.c, legacy.c (PUT_BIO), recover.c (sweep), setup.c,
+ * map_submit.c, map_call.c.
  *
  * Proved after any interleaving of the steps below:
  *  - each request ends once, never twice, and a request without an owner is queued;
@@ -8,6 +9,7 @@
  *  - a reply reaches only the request that its id was made for, and only if the caller holds it;
  *  - when RESET has returned, every slot is free or its request was answered before; a set-up's server fetches no
  *    request of another set-up;
+ *  - when MAP has returned no request runs that was looked up before; no lookup takes place in the map of another set-up;
  *  - each move of a request is legal in module/states.h, and a move that the code takes for sure always succeeds.
  *
  * What the model leaves out or changes:
@@ -18,10 +20,12 @@
  *    generation that the slot has at that time), and what a sweep for a time-out wants, is arbitrary.
  *  - Batches: an answered request ends some time after its slot is free.
  *  - A redirected request ends when its file's I/O ends, which it does. RESET is not killed while it waits.
+ *  - The map has one range, which each slot's requests are in; MAP makes or clears it. A call that is killed while it
+ *    waits, a shrink and a maker that dies are a MAP that does not wait. READs in place have no state: they are a lookup.
  *
  * Configuration: SLOTS slots, each in a queue of its own if QUEUES is not 1; EXCHANGERS and LEGACY servers; TRIES
  * requests for each slot; CALLS calls of each server; RESETS resets and set-ups; EXPIRIES sweeps for a time-out;
- * REDIRECT. FAULT_... are faults to be found.
+ * REDIRECT; MAPS calls of MAP. FAULT_... are faults to be found.
  */
 #include "states.pml"
 
@@ -57,6 +61,34 @@ byte nr_doomed;
 
 #define lock(q)		atomic { !locked[q] -> locked[q] = 1 }
 #define unlock(q)	locked[q] = 0
+
+#ifdef MAPS
+/* One range, or none: made or cleared by each MAP. */
+bit mapped;
+byte map_seq;			/* which change was the last */
+bit in_section[SLOTS];		/* SRCU, by submitter */
+bit by_map[SLOTS];
+bit flush[SLOTS];		/* for a server, once the files of the map are synced */
+byte looked_up[SLOTS];		/* map_seq then */
+bit controlled;			/* dev->control */
+
+#define control_lock()		atomic { !controlled -> controlled = 1 }
+#define control_unlock()	controlled = 0
+
+/* abuse_map_settle(): each section that has begun ends. */
+inline settle(i) {
+#ifndef FAULT_NO_SETTLE
+	i = 0;
+	do
+	:: i < SLOTS -> !in_section[i]; i++
+	:: else -> break
+	od;
+	i = 0
+#else
+	skip
+#endif
+}
+#endif
 
 hidden byte turns;
 
@@ -102,11 +134,55 @@ inline end_request(s, by) {
 
 /* ---- submit.c --------------------------------------------------------------------------------------------------- */
 
+#ifdef MAPS
+/* abuse_map_submit(): one look at the state, one at the map, and then the request is the file's. */
+inline submit_by_map() {
+	atomic { !alive[s] -> in_section[s] = 1 };
+	admitted = up;
+	if
+	:: admitted ->
+		atomic {
+			if
+			:: mapped ->
+				alive[s] = 1;
+				serial[s]++;
+				set_up_of[s] = epoch;
+				looked_up[s] = map_seq;
+				taken = 1
+			:: else
+			fi
+		};
+		if
+		:: taken ->
+			if
+			:: flush[s] = 0
+			:: flush[s] = 1
+			fi;
+			by_map[s] = 1;
+			holder[s] = NOBODY;
+			move_sure(s, ABUSE_FREE, ABUSE_REDIRECTED)
+		:: else
+		fi
+	:: else
+	fi;
+	in_section[s] = 0;
+	admitted = 0
+}
+#endif
+
 proctype submitter(byte s) {
 	byte tries;
+	bit admitted, taken;
 
 	do
 	:: tries < TRIES ->
+#ifdef MAPS
+end_map:	submit_by_map();
+		if
+		:: taken -> taken = 0; tries++; goto end_next
+		:: else
+		fi;
+#endif
 end_queued:	atomic {
 			!alive[s] && !locked[QUEUE(s)] ->
 			tries++;
@@ -121,10 +197,52 @@ end_queued:	atomic {
 				pending[s] = 1
 			:: else
 			fi
-		}
+		};
+end_next:	skip
 	:: else -> break
 	od
 }
+
+#ifdef MAPS
+/* ---- map_call.c --------------------------------------------------------------------------------------------------- */
+
+/* The call may be killed while it waits: then it has proved nothing. */
+proctype mapper(byte me) {
+	byte s, seq, calls;
+
+	do
+	:: calls < MAPS ->
+		calls++;
+		control_lock();
+		if
+		:: up -> atomic { mapped = !mapped; map_seq++; seq = map_seq }
+		:: else
+		fi;
+		settle(s);
+		control_unlock();
+		if
+		:: seq ->
+			s = 0;
+			do
+			:: s < SLOTS ->
+#ifndef FAULT_MAP_DOES_NOT_WAIT
+				!(state[s] == ABUSE_REDIRECTED && by_map[s] && !flush[s] && looked_up[s] < seq);
+#endif
+				atomic {
+					assert(!(alive[s] && by_map[s] && !flush[s] && looked_up[s] < seq &&
+						 state[s] == ABUSE_REDIRECTED));
+					assert(!(alive[s] && in_section[s] && looked_up[s] < seq));
+					s++
+				}
+			:: else -> break
+			od
+		:: else
+		fi;
+		s = 0; seq = 0
+	:: break
+	od
+}
+#endif
 
 /* ---- claim.c ---------------------------------------------------------------------------------------------------- */
 
@@ -457,6 +575,9 @@ proctype resetter(byte me) {
 	do
 	:: times < RESETS ->
 		times++;
+#ifdef MAPS
+		control_lock();
+#endif
 #ifndef FAULT_RESET_SWEEPS_FIRST
 		up = false;
 		sweep();
@@ -464,7 +585,11 @@ proctype resetter(byte me) {
 		sweep();
 		up = false;
 #endif
-		/* abuse_device_end_all() */
+		/* abuse_device_end_all(), abuse_map_close() */
+#ifdef MAPS
+		atomic { mapped = 0; map_seq++ };
+		settle(s);
+#endif
 #ifndef FAULT_RESET_WAITS_FOR_NOBODY
 		nr_doomed == 0;
 #endif
@@ -482,25 +607,58 @@ proctype resetter(byte me) {
 		od;
 		s = 0;
 		epoch++;
-		up = true
+		up = true;
+#ifdef MAPS
+		control_unlock()
+#endif
 	:: break
 	od
 }
 #endif
 
 #ifdef REDIRECT
-/* abuse_redirect_end() */
-proctype file(byte me) {
-	byte s;
+/* abuse_redirect_end_one() */
+inline file_ends(n) {
+#ifdef MAPS
+	if
+	:: by_map[n] && flush[n] ->
+		/* abuse_submit_flush() */
+		lock(QUEUE(n));
+		if
+#ifndef FAULT_FLUSH_GOES_ON_AFTER_RESET
+		:: up ->
+#else
+		:: true ->
+#endif
+			atomic {
+				by_map[n] = 0;
+				move_sure(n, ABUSE_REDIRECTED, ABUSE_PENDING);
+				assert(!pending[n]);
+				pending[n] = 1
+			};
+			unlock(QUEUE(n))
+		:: else ->
+			unlock(QUEUE(n));
+			by_map[n] = 0;
+			move_sure(n, ABUSE_REDIRECTED, ABUSE_FREE);
+			end_request(n, me)
+		fi
+	:: else ->
+		by_map[n] = 0;
+		move_sure(n, ABUSE_REDIRECTED, ABUSE_FREE);
+		end_request(n, me)
+	fi
+#else
+	move_sure(n, ABUSE_REDIRECTED, ABUSE_FREE);
+	end_request(n, me)
+#endif
+}
 
+proctype file(byte me) {
 end:	do
-	:: atomic { state[0] == ABUSE_REDIRECTED -> s = 0 };
-		move_sure(s, ABUSE_REDIRECTED, ABUSE_FREE);
-		end_request(s, me)
+	:: state[0] == ABUSE_REDIRECTED -> file_ends(0)
 #if SLOTS > 1
-	:: atomic { state[1] == ABUSE_REDIRECTED -> s = 1 };
-		move_sure(s, ABUSE_REDIRECTED, ABUSE_FREE);
-		end_request(s, me)
+	:: state[1] == ABUSE_REDIRECTED -> file_ends(1)
 #endif
 	od
 }
@@ -547,6 +705,9 @@ init {
 #endif
 #ifdef RESETS
 		run resetter(102);
+#endif
+#ifdef MAPS
+		run mapper(103);
 #endif
 		n = 0
 	}

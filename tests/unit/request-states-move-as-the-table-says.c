@@ -12,6 +12,7 @@ static bool told(int from, int to)
 {
 	switch (MOVE(from, to)) {
 	case MOVE(ABUSE_FREE, ABUSE_PENDING):
+	case MOVE(ABUSE_FREE, ABUSE_REDIRECTED):
 	case MOVE(ABUSE_PENDING, ABUSE_HELD):
 	case MOVE(ABUSE_PENDING, ABUSE_CLAIMED_PENDING):
 	case MOVE(ABUSE_PENDING, ABUSE_FREE):
@@ -26,6 +27,7 @@ static bool told(int from, int to)
 	case MOVE(ABUSE_CLAIMED_HELD, ABUSE_FREE):
 	case MOVE(ABUSE_CLAIMED_HELD, ABUSE_REDIRECTED):
 	case MOVE(ABUSE_DOOMED, ABUSE_FREE):
+	case MOVE(ABUSE_REDIRECTED, ABUSE_PENDING):
 	case MOVE(ABUSE_REDIRECTED, ABUSE_FREE):
 		return true;
 	default:
@@ -38,7 +40,8 @@ int main(void)
 	for (int from = 0; from < ABUSE_NR_STATES; from++) {
 		for (int to = 0; to < ABUSE_NR_STATES; to++) {
 			bool fresh = to == ABUSE_PENDING &&
-				     (from == ABUSE_FREE || from == ABUSE_HELD);
+				     (from == ABUSE_FREE || from == ABUSE_HELD ||
+				      from == ABUSE_REDIRECTED);
 
 			is(abuse_move_is_legal(from, to), told(from, to), "legal");
 			is(abuse_move_starts_generation(from, to), fresh, "a new id");

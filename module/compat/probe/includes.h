@@ -10,6 +10,7 @@
 #include <linux/filelock.h>
 #endif
 #include <linux/fs.h>
+#include <linux/fsnotify.h>
 #include <linux/highmem.h>
 #if __has_include(<linux/instrumented.h>)
 #include <linux/instrumented.h>

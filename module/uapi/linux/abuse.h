@@ -273,6 +273,74 @@ struct abuse_file {
 	__u32 index;		/* out: what replies call it */
 };
 
+/*
+ * MAP      says where ranges of the disk lie in registered files. From then on the kernel
+ *          serves a request alone if one range holds all of it and grants its operation,
+ *          whatever becomes of the servers; all others go to servers. An entry replaces
+ *          what it overlaps; with CLEAR it takes rights away. The call is checked as a
+ *          whole before any entry takes effect, and returns when the requests that began
+ *          under the former ranges have ended. EINTR: it was killed; the new map
+ *          holds, and such requests may still run: the same call again waits for them.
+ *          The map belongs to the set-up: RESET and REMOVE end it, closing the descriptor or
+ *          UNREGISTER_FILE does not. A shrink takes what lies beyond the new end.
+ *          Errors: EPERM an ordinary user's device; ENXIO it is not up, or not the set-up
+ *          that this descriptor served by EXCHANGE; ENOENT no such file; EINVAL
+ *          two entries overlap, a range beyond the disk or its file, rights that the file
+ *          is not opened for, an offset that is no multiple of 512, a range beyond the
+ *          caller's RLIMIT_FSIZE; ELOOP as for REGISTER_FILE; ENOMEM.
+ * GET_MAP  fills in at most nr entries, those that end beyond sector, in their order; nr
+ *          becomes how many. Neighbours are joined. ENXIO: the device is not up.
+ *
+ * FLUSH syncs the files that took WRITE or SHAPE by the map since they were synced, and then
+ * goes to a server, unless WRITE is mapped for the whole disk. Whoever maps that has made
+ * durable what it answered before, or has written it to files of the map. FUA makes a WRITE
+ * synchronous; without WRITE_CACHE each one is. After a sync has failed each FLUSH of the
+ * set-up fails. A request beyond the end of a file that was made shorter fails (EIO).
+ *
+ * READs of up to 128 KiB that F's page cache has are completed by the submitter itself, if
+ * F is a block device or a file on ext4, XFS, btrfs, f2fs or tmpfs, not opened O_DIRECT,
+ * and no fanotify mark may want to permit it (before Linux 6.10: no mark of inotify or
+ * fanotify is anywhere on its file system). All else is done as what is redirected.
+ *
+ * Copy-on-write: take WRITE away, copy, MAP the copy, answer the WRITE.
+ */
+#define ABUSE_MAP		_IO('A', 0x2b)	/* struct abuse_map */
+#define ABUSE_GET_MAP		_IO('A', 0x2c)	/* struct abuse_map */
+
+/* abuse_map_entry.rights */
+#define ABUSE_MAP_READ		(1U << 0)
+#define ABUSE_MAP_WRITE		(1U << 1)
+#define ABUSE_MAP_SHAPE		(1U << 2)  /* DISCARD and WRITE_ZEROES */
+
+/* abuse_map_entry.flags */
+#define ABUSE_MAP_CLEAR		(1U << 0)  /* take rights away; file and offset are 0 */
+
+#define ABUSE_NO_FILE		0xffffffffU
+
+struct abuse_map_entry {
+	__u64 sector;		/* of the disk, in units of 512 bytes */
+	__u64 sectors;
+	__u64 offset;		/* in the file, in bytes, a multiple of 512 */
+	__u32 file;		/* index of a registered file; GET_MAP: NO_FILE if it is not
+				 * registered on this descriptor
+				 */
+	__u32 rights;		/* ABUSE_MAP_READ .. */
+	__u32 flags;		/* ABUSE_MAP_CLEAR */
+	__u32 reserved;		/* 0 */
+	/* GET_MAP: of the file, as stat(2) has them; ignored by MAP */
+	__u64 device;		/* that it is on or, if it is one itself, its own number */
+	__u64 inode;		/* 0: a block device */
+};
+
+struct abuse_map {
+	__u32 size;		/* sizeof(struct abuse_map) */
+	__u32 flags;		/* 0 */
+	__u64 entries;		/* address */
+	__u32 nr;		/* of entries, 1 .. 512 */
+	__u32 entry_size;	/* stride of entries: sizeof(struct abuse_map_entry) */
+	__u64 sector;		/* GET_MAP: where to begin; MAP ignores it */
+};
+
 /* abuse_params.flags */
 #define ABUSE_PARAMS_READ_ONLY	(1U << 0)
 #define ABUSE_PARAMS_SEALED	(1U << 1)  /* CAP_SYS_ADMIN: trusted; see seal_uid */
@@ -286,6 +354,7 @@ struct abuse_file {
 #define ABUSE_F_REDIRECT	(1ULL << 5)  /* all_features: replies may REDIRECT */
 #define ABUSE_F_STORE		(1ULL << 6)  /* all_features: replies may STORE */
 #define ABUSE_F_ATOMIC		(1ULL << 7)  /* all_features: atomic_max may be set */
+#define ABUSE_F_MAP		(1ULL << 8)  /* all_features: ranges may be mapped */
 
 /* abuse_params.state */
 #define ABUSE_S_EMPTY		0

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A request arrives on a device that has a map: it is served in place from the page cache,
+ * or by a worker on the file of its range (redirect.c), or is left to submit.c, which queues it
+ * for servers. Never sleeps.
+ */
+#include "abuse.h"
+
+/* Bytes that are copied in place: of one request, and of a plug. */
+#define ABUSE_MAP_READ_MOST	(128U << 10)
+#define ABUSE_MAP_PLUG_MOST	(1U << 20)
+
+/* What a submitter has taken from the block layer and not yet passed on. */
+struct abuse_map_run {
+	struct abuse_tally tally;	/* ended in place, and jobs for workers */
+	unsigned int copied;		/* bytes; a plug's */
+	unsigned int nr_in_place;
+	unsigned int nr_by_worker;
+	unsigned int nr_missed;
+};
+
+/* The right that a range must grant; 0: no range does. */
+static u32 abuse_map_right(const struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		return ABUSE_MAP_READ;
+	case REQ_OP_WRITE:
+		return rq->cmd_flags & REQ_ATOMIC ? 0 : ABUSE_MAP_WRITE;
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		return ABUSE_MAP_SHAPE;
+	default:
+		return 0;
+	}
+}
+
+static bool abuse_map_read_here(struct request *rq,
+				const struct abuse_place *place,
+				struct abuse_map_run *run)
+{
+	unsigned int bytes = blk_rq_bytes(rq);
+
+	if (req_op(rq) != REQ_OP_READ || bytes > ABUSE_MAP_READ_MOST ||
+	    run->copied + bytes > ABUSE_MAP_PLUG_MOST ||
+	    !abuse_map_read(rq, place))
+		return false;
+	run->copied += bytes;
+	return true;
+}
+
+/* True: it is ours, and ends in place or by a worker. In the section. */
+static bool abuse_map_take(struct abuse_device *dev, struct request *rq,
+			   struct abuse_map_run *run)
+{
+	struct abuse_place place = { };
+	u64 sector = blk_rq_pos(rq);
+
+	if (abuse_submit_check(dev, rq) != BLK_STS_OK)
+		return false;
+	if (req_op(rq) != REQ_OP_FLUSH &&
+	    !abuse_map_find(dev->map, sector, sector + blk_rq_sectors(rq),
+			    abuse_map_right(rq), &place)) {
+		run->nr_missed++;
+		return false;
+	}
+	blk_mq_start_request(rq);
+	if (abuse_map_read_here(rq, &place, run)) {
+		abuse_end_in_place(dev, rq, &run->tally);
+		run->nr_in_place++;
+		return true;
+	}
+	abuse_redirect_mapped(dev, rq, &place, &run->tally);
+	run->nr_by_worker += !!place.target;
+	return true;
+}
+
+/* What was taken ends, or a worker begins with it: at once if call says so. */
+static void abuse_map_run_end(struct abuse_device *dev,
+			      struct abuse_queue *queue,
+			      struct abuse_map_run *run, bool call)
+{
+	if (run->tally.jobs.first || call)
+		abuse_lane_submit(dev, queue - dev->queues, &run->tally.jobs,
+				  call);
+	run->tally.jobs.first = NULL;
+	abuse_settle(dev, &run->tally);
+	if (run->nr_in_place)
+		abuse_count(dev, map_in_place, run->nr_in_place);
+	if (run->nr_by_worker)
+		abuse_count(dev, map_by_worker, run->nr_by_worker);
+	if (run->nr_missed)
+		abuse_count(dev, map_missed, run->nr_missed);
+}
+
+/* One request; last: no other comes soon. False: it is left to servers. */
+bool abuse_map_submit(struct abuse_device *dev, struct abuse_queue *queue,
+		      struct request *rq, bool last)
+{
+	struct abuse_map_run run = { };
+	bool taken;
+	int idx;
+
+	idx = srcu_read_lock(&abuse_map_srcu);
+	taken = abuse_map_take(dev, rq, &run);
+	srcu_read_unlock(&abuse_map_srcu, idx);
+	abuse_map_run_end(dev, queue, &run, last);
+	return taken;
+}
+
+/* Of a plug, those of one queue. */
+static void abuse_map_submit_run(struct abuse_device *dev, struct rq_list *list,
+				 struct rq_list *left)
+{
+	struct blk_mq_hw_ctx *hctx = rq_list_peek(list)->mq_hctx;
+	struct abuse_map_run run = { };
+	struct request *rq;
+	int idx;
+
+	idx = srcu_read_lock(&abuse_map_srcu);
+	while ((rq = rq_list_peek(list)) && rq->mq_hctx == hctx) {
+		rq_list_pop(list);
+		if (!abuse_map_take(dev, rq, &run))
+			rq_list_add_tail(left, rq);
+	}
+	srcu_read_unlock(&abuse_map_srcu, idx);
+	abuse_map_run_end(dev, &dev->queues[hctx->queue_num], &run, true);
+}
+
+/* A plug: what is left to servers stays on the list, in its order. */
+void abuse_map_submit_list(struct abuse_device *dev, struct rq_list *list)
+{
+	struct rq_list left = { };
+
+	while (rq_list_peek(list))
+		abuse_map_submit_run(dev, list, &left);
+	*list = left;
+}
+
+/* No more of a plug comes: workers begin with what was left to them. */
+void abuse_map_submit_end(struct abuse_device *dev, u32 number)
+{
+	const struct abuse_jobs none = { };
+
+	abuse_lane_submit(dev, number, &none, true);
+}
