@@ -96,3 +96,46 @@ int abuse_ctl_put_bio(int fd, struct abuse_xfr_hdr *hdr)
 {
 	return abuse_ioctl(fd, ABUSE_PUT_BIO, hdr);
 }
+
+/* ---- the map ---- */
+
+static struct abuse_map map_of(const struct abuse_map_entry *entries, unsigned int nr, size_t size)
+{
+	return (struct abuse_map) {
+		.size = sizeof(struct abuse_map),
+		.entries = (uintptr_t)entries,
+		.nr = nr,
+		.entry_size = (uint32_t)size,
+	};
+}
+
+int abuse_ctl_map_sized(int fd, const struct abuse_map_entry *entries, unsigned int nr, size_t size)
+{
+	struct abuse_map map = map_of(entries, nr, size);
+	int ret = abuse_ioctl(fd, ABUSE_MAP, &map);
+
+	return ret == -ENOTTY ? -EOPNOTSUPP : ret;
+}
+
+int abuse_ctl_map(int fd, const struct abuse_map_entry *entries, unsigned int nr)
+{
+	return abuse_ctl_map_sized(fd, entries, nr, sizeof(*entries));
+}
+
+int abuse_ctl_get_map_sized(int fd, uint64_t sector, struct abuse_map_entry *entries, unsigned int nr,
+			    size_t size)
+{
+	struct abuse_map map = map_of(entries, nr, size);
+	int ret;
+
+	map.sector = sector;
+	ret = abuse_ioctl(fd, ABUSE_GET_MAP, &map);
+	if (ret < 0)
+		return ret == -ENOTTY ? -EOPNOTSUPP : ret;
+	return (int)map.nr;
+}
+
+int abuse_ctl_get_map(int fd, uint64_t sector, struct abuse_map_entry *entries, unsigned int nr)
+{
+	return abuse_ctl_get_map_sized(fd, sector, entries, nr, sizeof(*entries));
+}

@@ -56,10 +56,14 @@ const char *abuse_reason(void);
  * abuse_ctl_add_sized() - abuse_ctl_add() with the size of struct abuse_add
  * abuse_ctl_get_params_sized() - abuse_ctl_get_params() with the size of struct abuse_params
  * abuse_ctl_set_params_sized() - abuse_ctl_set_params() likewise
+ * abuse_ctl_map_sized() - abuse_ctl_map() with the size of struct abuse_map_entry
+ * abuse_ctl_get_map_sized() - abuse_ctl_get_map() likewise
  */
 int abuse_ctl_add_sized(struct abuse_add *add, size_t size);
 int abuse_ctl_get_params_sized(int fd, struct abuse_params *params, size_t size);
 int abuse_ctl_set_params_sized(int fd, struct abuse_params *params, size_t size);
+int abuse_ctl_map_sized(int fd, const struct abuse_map_entry *entries, unsigned int nr, size_t size);
+int abuse_ctl_get_map_sized(int fd, uint64_t sector, struct abuse_map_entry *entries, unsigned int nr, size_t size);
 
 /*
  * abuse_ctl_add() - make a device
@@ -109,6 +113,19 @@ int abuse_ctl_get_bio(int fd, struct abuse_xfr_hdr *hdr);
 
 /* abuse_ctl_put_bio() - complete a request of abuse_ctl_get_bio() */
 int abuse_ctl_put_bio(int fd, struct abuse_xfr_hdr *hdr);
+
+/*
+ * abuse_ctl_map() - MAP: have the kernel serve ranges of the disk from files, or no more
+ * @entries: @nr of them, at most 512; files as REGISTER_FILE called them on @fd
+ *
+ * See abuse_map().
+ */
+
+/*
+ * abuse_ctl_get_map() - GET_MAP: what is mapped from @sector on
+ *
+ * Fills in at most @nr @entries, and returns how many.
+ */
 
 /* ---- dev.c: finding devices and their nodes ------------------------------ */
 
@@ -495,10 +512,38 @@ int abuse_server_add_file(struct abuse_server *srv, int fd);
 /* abuse_server_remove_file() - the opposite; what was redirected goes on */
 int abuse_server_remove_file(struct abuse_server *srv, unsigned int file);
 
+/*
+ * abuse_map() - have the kernel serve ranges of the disk from files, without asking any more
+ * @entries: @nr of them, at most 512; files are what abuse_server_add_file() returned
+ * abuse_map_sized() - the same with the size of struct abuse_map_entry
+ *
+ * From when it returns 0, requests that one range holds and permits do not come to any server, also when all servers are
+ * gone; all others do, as before. An entry replaces what it overlaps, or takes rights away (ABUSE_MAP_CLEAR). All
+ * entries count or, after an error other than -EINTR, none. What began under the former ranges has ended when this
+ * returns. The map stays until the device is reset or removed.
+ *
+ * Copy-on-write: a range that is still shared is mapped without ABUSE_MAP_WRITE. A WRITE to it comes to pwrite, which copies the
+ * range, maps the copy, and only then answers, by abuse_req_redirect() to the copy. From then on no READ sees the original.
+ * Another process may have copied it and died before it mapped it: pwrite maps even what it finds copied.
+ * To share what is mapped with ABUSE_MAP_WRITE, take that right away first; then copy.
+ *
+ * A FLUSH syncs the files that were written to by the map, then comes to flush; only if ABUSE_MAP_WRITE covers the whole disk it
+ * does not. Whoever maps that has made durable what was answered before, or has it in these files. ABUSE_REQ_FUA makes
+ * what is mapped durable in its file: if more is needed to find it there, map ABUSE_MAP_WRITE once that is durable, too.
+ *
+ * -EOPNOTSUPP: this kernel cannot; -EPERM: the device is an ordinary user's; -ENXIO: it was reset; -EINVAL: ranges overlap, or
+ * are beyond the disk or the file, or the file is not opened for that; -ENOENT: no such file; -ELOOP: the file lies on
+ * this disk; -EINTR: killed.
+ */
+int abuse_map_sized(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr, size_t size);
+
 #pragma GCC visibility pop
 
 #ifdef LIBABUSE_NO_INLINE
 #pragma GCC visibility push(default)
+int abuse_ctl_map(int fd, const struct abuse_map_entry *entries, unsigned int nr);
+int abuse_ctl_get_map(int fd, uint64_t sector, struct abuse_map_entry *entries, unsigned int nr);
+int abuse_map(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr);
 int abuse_ctl_add(struct abuse_add *add);
 int abuse_ctl_get_params(int fd, struct abuse_params *params);
 int abuse_ctl_set_params(int fd, struct abuse_params *params);
@@ -523,6 +568,21 @@ static inline int abuse_ctl_set_params(int fd, struct abuse_params *params)
 static inline int abuse_server_open(struct abuse_server **srv, const struct abuse_config *config)
 {
 	return abuse_server_open_sized(srv, config, sizeof(*config), sizeof(struct abuse_params));
+}
+
+static inline int abuse_ctl_map(int fd, const struct abuse_map_entry *entries, unsigned int nr)
+{
+	return abuse_ctl_map_sized(fd, entries, nr, sizeof(*entries));
+}
+
+static inline int abuse_ctl_get_map(int fd, uint64_t sector, struct abuse_map_entry *entries, unsigned int nr)
+{
+	return abuse_ctl_get_map_sized(fd, sector, entries, nr, sizeof(*entries));
+}
+
+static inline int abuse_map(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr)
+{
+	return abuse_map_sized(srv, entries, nr, sizeof(*entries));
 }
 #endif
 

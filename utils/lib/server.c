@@ -470,3 +470,13 @@ int abuse_server_remove_file(struct abuse_server *srv, unsigned int file)
 
 	return ret == -ENOTTY ? -EOPNOTSUPP : ret;
 }
+
+int abuse_map_sized(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr, size_t size)
+{
+	return abuse_ctl_map_sized(srv->fd, entries, nr, size);
+}
+
+int abuse_map(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr)
+{
+	return abuse_map_sized(srv, entries, nr, sizeof(*entries));
+}
