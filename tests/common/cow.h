@@ -24,9 +24,17 @@
 #include "../../utils/abusectl/backends/cow/lock.c"
 #include "../../utils/abusectl/backends/cow/map.c"
 #include "../../utils/abusectl/backends/cow/delta.c"
+#include "../../utils/abusectl/backends/cow/kernel.c"
 #include "../../utils/abusectl/backends/cow/cow.c"
 
 #define SECTOR	512
+
+/* Without a kernel that maps, if the test brings its own. */
+#ifdef COW_LIBRARY
+#define COW_CTL	-1
+#else
+#define COW_CTL	0
+#endif
 
 static char cow_dir[32];
 static char cow_base[64], cow_delta[64];
@@ -119,20 +127,31 @@ static void cow_begin(const void *bytes, size_t size)
 	close(fd);
 }
 
+#ifndef COW_LIBRARY
+#ifndef cow_synced_range
+#define cow_synced_range(fd, offset, length)	fdatasync(fd)
+#endif
+#include "cow-kernel.h"
+#endif
+
 /* NULL: refused. */
 __attribute__((unused))
 static struct cow *cow_server(uint64_t size, bool redirects)
 {
 	struct abuse_params params = { 0 };
-	struct target target = { .size = size, .params = &params };
+	struct target target = { .size = size, .params = &params, .fd = COW_CTL };
 	void *store;
 	char args[160];
 
 	snprintf(args, sizeof(args), "%s:%s", cow_base, cow_delta);
 	if (backend_cow.open(&target, args, &store))
 		return NULL;
-	if (redirects)
-		backend_cow.direct(store, NULL);
+	if (redirects && backend_cow.direct(store, NULL))
+		return NULL;
+#ifndef COW_LIBRARY
+	if (redirects && kernel_map && backend_cow.map(store, NULL))
+		return NULL;
+#endif
 	return store;
 }
 
@@ -140,6 +159,7 @@ static struct cow *cow_server(uint64_t size, bool redirects)
 __attribute__((unused))
 static void cow_abandon(struct cow *cow)
 {
+	cow_kernel_free(&cow->kernel);
 	cow_map_close(&cow->map);
 	close(cow->again);
 	close(cow->base);
@@ -148,10 +168,6 @@ static void cow_abandon(struct cow *cow)
 }
 
 #ifndef COW_LIBRARY
-#ifndef cow_synced_range
-#define cow_synced_range(fd, offset, length)	fdatasync(fd)
-#endif
-
 static int cow_redirected(const struct cow_slot *slot, void *data)
 {
 	uint64_t length = slot->req.length;
@@ -183,8 +199,11 @@ static int cow_do(struct cow *cow, uint32_t op, uint32_t flags, uint64_t offset,
 		},
 		.file = -1,
 	};
-	int ret = callbacks[op](&slot.req);
+	int ret = kernel_do(op, flags, offset, length, data);
 
+	if (ret != KERNEL_MISSED)
+		return ret;
+	ret = callbacks[op](&slot.req);
 	if (ret == ABUSE_ZEROES) {
 		memset(data, 0, length);
 		return 0;

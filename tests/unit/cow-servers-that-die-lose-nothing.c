@@ -3,7 +3,8 @@
  * Processes of several threads write, zero, discard and read parts of the same chunks of
  * a cow: disk, for the first time and again, and are killed wherever they are; what they
  * had begun is done again by the next. No byte is other than what was written last, or else the base's;
- * the base stays as it was.
+ * the base stays as it was. So it is, too, where servers have the kernel serve alone what they
+ * know, some of them and all others not.
  */
 /* timeout: 90 */
 /* cflags: -lz */
@@ -187,10 +188,14 @@ static void verify(void)
 
 static void do_round(uint64_t round)
 {
+	static struct kernel_sector *map;
 	uint64_t seed = round;
 	pid_t pid[SERVERS];
 	int i, who;
 
+	map = map ?: kernel_map;
+	kernel_map = round % 3 ? map : NULL;
+	kernel_reset();
 	unlink(cow_delta);
 	memset(s->disk, 0, SIZE);
 	memcpy(s->disk, s->base, BASE_SIZE);
@@ -245,11 +250,13 @@ int main(void)
 	memset(s->base + 5 * COW_CHUNK, 0, 3 * COW_CHUNK);
 	cow_begin(s->base, BASE_SIZE);
 	locks_cover_whole_bytes();
+	kernel_begin(SIZE);
 	for (i = 0; i < ROUNDS && !s->wrong; i++)
 		do_round((uint64_t)i);
 	for (i = 0; i < WORKERS; i++)
 		turns += s->turn[i];
 	is(s->wrong, 0, "bytes that are wrong");
 	ok(turns > 1000, "%llu operations", (unsigned long long)turns);
+	ok(*kernel_hits > 1000, "%lu by the kernel alone, after %lu calls", *kernel_hits, *kernel_calls);
 	return done();
 }

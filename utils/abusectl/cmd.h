@@ -39,6 +39,7 @@ const struct cmd *cmd_lookup(const char *name);
 
 /* commands/<verb>.c */
 extern const struct cmd cmd_add, cmd_admit, cmd_complete, cmd_get, cmd_help, cmd_info, cmd_list,
+	cmd_map,
 	cmd_detach, cmd_metrics, cmd_poll, cmd_put, cmd_remove, cmd_replay, cmd_reset, cmd_resize,
 	cmd_server, cmd_setup, cmd_stat, cmd_stop, cmd_top;
 

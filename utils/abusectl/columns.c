@@ -55,6 +55,14 @@ static const struct column columns[] = {
 	COL("RETURNED", returned, NUMBER, "requests that returned from dead servers"),
 	{ "REDIRECTED", "redirected", COUNT_ATTRIBUTE, 0,
 	  "requests that the kernel does on a file", "redirected" },
+	{ "EXTENTS", "map_extents", COUNT_ATTRIBUTE, 0,
+	  "ranges that the kernel serves alone", "map_extents" },
+	{ "INPLACE", "map_in_place", COUNT_ATTRIBUTE, 0,
+	  "reads that it completed in place", "map_in_place" },
+	{ "BYWORKER", "map_by_worker", COUNT_ATTRIBUTE, 0,
+	  "requests that it did by a worker", "map_by_worker" },
+	{ "MISSED", "map_missed", COUNT_ATTRIBUTE, 0,
+	  "requests that no range holds", "map_missed" },
 	COL("OLDEST", oldest_ms, NUMBER, "age of the oldest request in milliseconds"),
 };
 

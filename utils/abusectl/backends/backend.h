@@ -82,6 +82,12 @@ struct backend {
 	uint32_t direct_flags;
 	bool redirects;			/* so: the key redirect counts */
 
+	/*
+	 * Tells the kernel which bytes lie where in registered files, so that it serves
+	 * them alone from now on; -errno: it does not. NULL: that is never known.
+	 */
+	int (*map)(void *store, struct abuse_server *srv);
+
 	/* @is_gone: the device was reset or removed, and its data is not needed any more. */
 	void (*close)(void *store, bool is_gone);
 
@@ -187,6 +193,15 @@ void store_lock_again(const struct target *target, int fd, bool is_writer);
 bool store_is_locked(int fd, unsigned int *number);
 
 /*
+ * Has the kernel serve the first @size bytes of @srv's disk from the file registered as @index,
+ * at their place, but for the rest of a sector; 0 or -errno.
+ */
+int store_file_map(struct abuse_server *srv, int index, uint64_t size, uint32_t rights);
+
+/* The rights for a file that holds the disk @fd, @size bytes, as its backend can do @features. */
+uint32_t store_file_rights(int fd, uint64_t size, bool read_only, uint64_t features);
+
+/*
  * workers.c: the server's threads. Serves until a signal ends it or the device goes;
  * returns an exit status, with *is_gone telling whether the device went.
  */
@@ -201,6 +216,7 @@ struct serving {
 	unsigned int batch;
 	unsigned int spin;		/* nanoseconds */
 	unsigned int redirect;		/* 1: if the backend and the kernel can */
+	unsigned int map;		/* likewise */
 	unsigned int connections;
 	struct inject inject;
 	bool verbose;

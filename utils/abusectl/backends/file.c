@@ -16,6 +16,8 @@ struct file {
 	struct store store;		/* first: the callbacks of store.c get it */
 	int again;			/* the same file, opened for redirects; or -1 */
 	int index;			/* registered as; < 0: it is not */
+	uint64_t size;
+	uint32_t rights;		/* of its map */
 };
 
 /* Opened or made; reports and returns -1 on failure. */
@@ -82,6 +84,8 @@ static int file_open(struct target *target, const char *path, void **store)
 	file->again = store_file_again(fd, target->read_only ? O_RDONLY : O_RDWR);
 	store_lock_again(target, file->again, !target->read_only);
 	file->index = -1;
+	file->size = target->size;
+	file->rights = store_file_rights(fd, target->size, target->read_only, target->features);
 	*store = file;
 	return EXIT_OK;
 }
@@ -94,6 +98,16 @@ static int file_direct(void *store, struct abuse_server *srv)
 		return -EBADF;
 	file->index = abuse_server_add_file(srv, file->again);
 	return file->index < 0 ? file->index : 0;
+}
+
+static int file_map(void *store, struct abuse_server *srv)
+{
+	struct file *file = store;
+	int index = file->index;
+
+	if (index < 0 && file->again >= 0)
+		index = abuse_server_add_file(srv, file->again);
+	return index < 0 ? index : store_file_map(srv, index, file->size, file->rights);
 }
 
 static void file_close(void *store, bool is_gone)
@@ -144,5 +158,6 @@ const struct backend backend_file = {
 	.direct = file_direct,
 	.direct_flags = ABUSE_SERVER_NO_READ_DATA | ABUSE_SERVER_NO_WRITE_DATA,
 	.redirects = true,
+	.map = file_map,
 	.close = file_close,
 };

@@ -342,6 +342,15 @@ static int mem_direct(void *store, struct abuse_server *srv)
 	return mem_map_unlocked(store, abuse_server_holds(srv) & ABUSE_IS_LOCKED);
 }
 
+/* READs alone: bytes that are written are stored here sooner than by a worker. */
+static int mem_serve_reads(void *store, struct abuse_server *srv)
+{
+	const struct mem *mem = store;
+	int index = abuse_server_add_file(srv, mem->store.fd);
+
+	return index < 0 ? index : store_file_map(srv, index, mem->size, ABUSE_MAP_READ);
+}
+
 static void mem_close(void *store, bool is_gone)
 {
 	struct mem *mem = store;
@@ -375,5 +384,6 @@ const struct backend backend_mem = {
 	.open = mem_open,
 	.direct = mem_direct,
 	.direct_flags = ABUSE_SERVER_NO_WRITE_DATA,
+	.map = mem_serve_reads,
 	.close = mem_close,
 };

@@ -111,3 +111,34 @@ int store_file_again(int fd, int flags)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return open(path, flags | O_CLOEXEC);
 }
+
+int store_file_map(struct abuse_server *srv, int index, uint64_t size, uint32_t rights)
+{
+	struct abuse_map_entry entry = {
+		.sectors = size / 512,
+		.file = (uint32_t)index,
+		.rights = rights,
+	};
+
+	return abuse_map(srv, &entry, 1);
+}
+
+/* What the kernel does with the file for WRITE_ZEROES. Asked beyond the end, and undone. */
+static bool can_zero(int fd, uint64_t size)
+{
+	struct stat st;
+
+	if (!fstat(fd, &st) && S_ISBLK(st.st_mode))
+		return true;
+	return !fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)size, 4096) &&
+	       !fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)size, 4096);
+}
+
+uint32_t store_file_rights(int fd, uint64_t size, bool read_only, uint64_t features)
+{
+	if (read_only)
+		return ABUSE_MAP_READ;
+	if (!(features & (ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES)) || !can_zero(fd, size))
+		return ABUSE_MAP_READ | ABUSE_MAP_WRITE;
+	return ABUSE_MAP_READ | ABUSE_MAP_WRITE | ABUSE_MAP_SHAPE;
+}

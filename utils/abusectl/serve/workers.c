@@ -232,6 +232,22 @@ static int try_open(struct team *team, struct abuse_config *config)
 	return abuse_server_open(&team->srv, config);
 }
 
+/*
+ * From now on the kernel serves what the store has. What is injected, and redirect=0, want
+ * each request to come here.
+ */
+static void try_map(const struct team *team)
+{
+	const struct serving *serving = team->serving;
+	int ret;
+
+	if (!serving->map || !serving->redirect || serving->inject.given || !serving->backend->map)
+		return;
+	ret = serving->backend->map(serving->store, team->srv);
+	if (ret < 0 && serving->verbose)
+		note(device_name(serving->number), "the kernel serves nothing alone: %s", strerror(-ret));
+}
+
 static int open_server(struct team *team, const struct abuse_ops *ops)
 {
 	const struct serving *serving = team->serving;
@@ -246,6 +262,8 @@ static int open_server(struct team *team, const struct abuse_ops *ops)
 	};
 	int ret = try_open(team, &config);
 
+	if (ret >= 0)
+		try_map(team);
 	sem_post(&team->opened);
 	return ret < 0 ? device_failed(serving->number, "prepare to serve", -ret) :
 			 EXIT_OK;

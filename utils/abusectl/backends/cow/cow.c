@@ -33,6 +33,7 @@ struct cow {
 	int again;			/* DELTA, opened for redirects; or -1 */
 	int indexes[NOTHING];		/* registered as, by source; < 0: they are not */
 	bool is_cut;			/* DELTA is not as long as it was */
+	struct cow_kernel kernel;
 };
 
 /* ---- where bytes are ---- */
@@ -163,6 +164,12 @@ static int bring_zeroes(struct cow *cow, uint64_t first, uint64_t end, bool unma
 	return ret;
 }
 
+/* What DELTA has of these bytes has been changed: the kernel reads them there. */
+static int show(struct cow *cow, uint64_t offset, uint64_t length)
+{
+	return cow_kernel_show(&cow->kernel, offset / COW_CHUNK, cow_chunks(offset + length));
+}
+
 /* ---- callbacks ---- */
 
 /*
@@ -219,6 +226,8 @@ static int cow_pwrite(struct abuse_req *req)
 	ret = is_inside(cow, req) ? check_whole(cow) : -EIO;
 	if (!ret)
 		ret = bring(cow, first, end);
+	if (!ret)
+		ret = show(cow, req->offset, req->length);
 	if (ret)
 		return ret;
 	if (cow->indexes[DELTA] < 0)
@@ -232,9 +241,9 @@ static int cow_pwrite(struct abuse_req *req)
 /* Chunks that DELTA does not have are skipped: they show BASE. */
 static int cow_trim(struct abuse_req *req)
 {
-	const struct cow *cow = req->arg;
+	struct cow *cow = req->arg;
 	uint64_t offset = req->offset, end = offset + req->length, until;
-	int ret = is_inside(cow, req) ? 0 : -EIO;
+	int ret = is_inside(cow, req) ? show(cow, offset, req->length) : -EIO;
 
 	for (; offset < end && ret >= 0; offset = until) {
 		until = end;
@@ -270,12 +279,16 @@ static int cow_zero(struct abuse_req *req)
 	ret = is_inside(cow, req) ? check_whole(cow) : -EIO;
 	if (ret)
 		return ret;
-	if (first >= last)
-		return clear(cow, offset, end, unmap);
-	ret = clear(cow, offset, first * COW_CHUNK, unmap);
-	if (!ret)
-		ret = bring_zeroes(cow, first, last, unmap);
-	return ret ? ret : clear(cow, last * COW_CHUNK, end, unmap);
+	if (first >= last) {
+		ret = clear(cow, offset, end, unmap);
+	} else {
+		ret = clear(cow, offset, first * COW_CHUNK, unmap);
+		if (!ret)
+			ret = bring_zeroes(cow, first, last, unmap);
+		if (!ret)
+			ret = clear(cow, last * COW_CHUNK, end, unmap);
+	}
+	return ret ? ret : show(cow, req->offset, req->length);
 }
 
 static int cow_flush(struct abuse_req *req)
@@ -352,6 +365,12 @@ static int cow_prepare(struct target *target, const struct cow_base *base,
 		free(cow);
 		return maps_refused(target, path, -ret);
 	}
+	ret = cow_kernel_init(&cow->kernel, target->fd, &cow->map, base->size);
+	if (ret) {
+		cow_map_close(&cow->map);
+		free(cow);
+		return failed(path, "out of memory");
+	}
 	store_init(&cow->delta, fd);
 	cow_lock_init(&cow->lock, fd);
 	cow->again = store_file_again(fd, O_RDWR);
@@ -406,6 +425,16 @@ static int cow_direct(void *store, struct abuse_server *srv)
 	return 0;
 }
 
+static int cow_serve_by_kernel(void *store, struct abuse_server *srv)
+{
+	struct cow *cow = store;
+
+	(void)srv;
+	if (cow->indexes[BASE] < 0)
+		return -EOPNOTSUPP;
+	return cow_kernel_map(&cow->kernel, &cow->lock, cow->indexes[BASE], cow->indexes[DELTA]);
+}
+
 static void cow_close(void *store, bool is_gone)
 {
 	struct cow *cow = store;
@@ -418,6 +447,7 @@ static void cow_close(void *store, bool is_gone)
 	if (ret)
 		note("cow", "what was not flushed would not survive a restart of the "
 		     "machine: %s", strerror(-ret));
+	cow_kernel_free(&cow->kernel);
 	cow_map_close(&cow->map);
 	if (cow->again >= 0)
 		close(cow->again);
@@ -445,5 +475,6 @@ const struct backend backend_cow = {
 	.direct = cow_direct,
 	.direct_flags = ABUSE_SERVER_NO_WRITE_DATA,
 	.redirects = true,
+	.map = cow_serve_by_kernel,
 	.close = cow_close,
 };

@@ -84,4 +84,28 @@ bool cow_map_is_durable(const struct cow_map *map);
 /* Makes the data and the added chunks of @delta durable. */
 int cow_map_persist(struct cow_map *map, struct store *delta);
 
+/*
+ * kernel.c: what the kernel serves alone. A server that maps nothing itself takes what others
+ * have mapped away again, where it changes something.
+ */
+struct cow_kernel {
+	int ctl;			/* the control node; -1: the kernel maps nothing */
+	const struct cow_map *map;
+	uint64_t base_size;
+	int base, delta;		/* registered as */
+	bool maps;
+	uint8_t *shown;			/* chunks of DELTA that the kernel knows of */
+	uint8_t *granted;		/* and may write to */
+};
+
+int cow_kernel_init(struct cow_kernel *kernel, int ctl, const struct cow_map *map,
+		    uint64_t base_size);
+void cow_kernel_free(struct cow_kernel *kernel);
+
+/* Before a change of those of these chunks that DELTA has is answered. */
+int cow_kernel_show(struct cow_kernel *kernel, uint64_t first, uint64_t end);
+
+/* All of the disk, as it is now. */
+int cow_kernel_map(struct cow_kernel *kernel, struct cow_lock *lock, int base, int delta);
+
 #endif /* ABUSECTL_COW_H */
