@@ -71,6 +71,9 @@ check-build:				## build the module for every supported kernel with gcc and clan
 lint:					## all static checks, of the packages too
 	@tests/run lint
 
+dist:					## the upstream archive, the same bit by bit wherever it is made, in build/dist/
+	@mkdir -p build/dist && debian/dist build/dist
+
 deb:					## packages in build/deb/, or with SUITE=NAME for that suite in build/deb/NAME/
 	@debian/build $(SUITE)
 
@@ -109,7 +112,9 @@ module:
 
 source	:= $(DESTDIR)$(PREFIX)/src/abuse-$(VERSION)
 
-install: utils				## install all, the module's source too (DESTDIR, PREFIX, LIBDIR, PYTHONDIR, ZSHDIR, FISHDIR)
+install: install-utils install-python install-module	## install all, the module's source too (DESTDIR, PREFIX, LIBDIR, PYTHONDIR, ZSHDIR, FISHDIR)
+
+install-utils: utils
 	@$(MAKE) --no-print-directory -C utils install
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man3" man/*.3
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/man/man4" man/*.4
@@ -121,13 +126,18 @@ install: utils				## install all, the module's source too (DESTDIR, PREFIX, LIBD
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(FISHDIR)" completions/abusectl.fish
 	$(INSTALL) -D -m 644 -t "$(DESTDIR)$(PREFIX)/lib/udev/rules.d" udev/60-abuse.rules
 	$(INSTALL) -D -m 644 udev/abuse.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/abuse.conf"
+	case "$(DESTDIR)$(LIBDIR)" in /usr/*) [ "$$(id -u)" != 0 ] || ldconfig ;; esac
+
+install-python:
+	@$(MAKE) --no-print-directory -C utils install-python
+
+install-module:
 	$(INSTALL) -D -m 644 udev/abuse.modules-load "$(DESTDIR)$(PREFIX)/lib/modules-load.d/abuse.conf"
 	mkdir -p "$(source)"
 	cp -R module/. "$(source)"
-	case "$(DESTDIR)$(LIBDIR)" in /usr/*) [ "$$(id -u)" != 0 ] || ldconfig ;; esac
 
 clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help demo bench bench-compare check check-field check-all check-quick check-kernel check-build fuzz crash-campaign seeds campaign-total lint deb rpm autopkgtest shell site format tools utils module install clean
+.PHONY: all help dist demo bench bench-compare check check-field check-all check-quick check-kernel check-build fuzz crash-campaign seeds campaign-total lint deb rpm autopkgtest shell site format tools utils module install install-utils install-python install-module clean

@@ -39,7 +39,7 @@ make_next_version() {
 		(cd "$TESTS/.." && debian/sources | tr '\n' '\0' | xargs -0 cp -P --parents -t "$next")
 		ln -s "$TESTS/vm" "$next/tests/vm"
 		sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$next_version\"/" "$next/module/dkms.conf"
-		sed -i "1s/(.*)/($next_version)/" "$next/debian/changelog"
+		sed -i "1s/(.*)/($next_version-1)/" "$next/debian/changelog"
 		ABUSE_DEB_OPTIONS=nocheck "$next/debian/build" "$SUITE"
 		# shellcheck disable=SC2016
 		"$TESTS/vm/guest" chroot "$SUITE" --bind "$next/module" -- sh -c 'make -s -C "$KDIR" M=/src modules'
@@ -67,5 +67,5 @@ debs() { # FOLDER NAME...: the files of packages
 packages='abuse-dkms abuse-utils libabuse0 libabuse-dev'
 # Everything that is half done, of whatever package.
 audit() { is "$(dpkg --audit; dpkg-query -W -f '${Package} ${db:Status-Status}\n' | grep -v ' \(installed\|config-files\|not-installed\)$' || true)" "" "dpkg is consistent $*"; }
-version_of() { dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null || true; }
+version_of() { dpkg-query -W -f '${db:Status-Status} ${source:Upstream-Version}' "$1" 2>/dev/null || true; }
 modules() { find /lib/modules -name 'abuse.ko*' -printf '%P\n' | sort; }

@@ -7,7 +7,7 @@ TESTS=/host/tests
 export DEBIAN_FRONTEND=noninteractive
 debs=(/host/build/packages/"$SUITE"/*.deb)
 
-old=$(dpkg-query -W -f '${Version}' abuse-dkms)
+old=$(dpkg-query -W -f '${source:Upstream-Version}' abuse-dkms)
 modprobe abuse
 mkdir -p /etc/abuse
 printf 'backend = file:/var/lib/disk.img\nsize = 256M\nsealed = root\n' >/etc/abuse/upgrade.conf
@@ -34,7 +34,7 @@ writer=$!
 mkdir -p /etc/dkms
 echo 'MAKE[0]="cp /host/build/packages/'"$SUITE"'/module/abuse.ko abuse.ko"' >/etc/dkms/abuse-0.99.0.conf
 ok "apt upgrades under the mount" apt-get -qqy install "${debs[@]}"
-new=$(dpkg-query -W -f '${Version}' abuse-dkms)
+new=$(dpkg-query -W -f '${source:Upstream-Version}' abuse-dkms)
 is_not "$new" "$old" "the packages are new"
 is "$(cat /sys/module/abuse/version)" "$old" "the module loaded is still the old one"
 is "$(systemctl show -p MainPID --value abuse@upgrade.service)" "$server" "the server is still the same"
@@ -61,6 +61,11 @@ systemctl start abuse@upgrade.service
 wait_until 30 test -b "$disk"
 mount "$disk" /mnt
 ok "which serves what the old one stored" cmp /mnt/file1 /usr/bin/bash
+
+refused 'abuse-utils: /dev/abuse[0-9]* is in use: unmount it' "while its disk is mounted the package stays" \
+	apt-get -qqy remove abuse-utils
+is "$(dpkg-query -W -f '${db:Status-Status}' abuse-utils)" installed "and is whole"
+ok "as is what is served" cmp /mnt/file2 /usr/bin/bash
 umount /mnt
 
 ok "the packages go while a unit serves" apt-get -qqy purge abuse-dkms abuse-utils libabuse0 libabuse-dev python3-abuse

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: 0BSD
 # A RAM disk of 64 MiB whose bytes lie in a shared-memory object, so that it outlives its server. Run:
 #	python3 ramdisk-library.py 0
 import mmap, os, sys

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: 0BSD
 /*
  * A disk of 64 MiB in memory that outlives its server: kill it, start it again. Compile and run:
  *	cc -o ramdisk ramdisk.c $(pkg-config --cflags --libs libabuse)

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: 0BSD
 /*
  * A disk of 64 MiB in memory, each of whose requests takes some milliseconds: one thread, its own event loop, many requests
  * in flight. So would a server look that asks another one. Compile and run:

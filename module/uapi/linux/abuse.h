@@ -2,6 +2,10 @@
 /*
  * The contract between abuse.ko and the processes that serve its disks.
  *
+ * Copyright 2009 by Zachary Amsden: the part kept from 2009, whose file said
+ * "Redistribution of this file is permitted under the GNU General Public License."
+ * Copyright 2026 the abuse authors: the rest.
+ *
  * /dev/abuseN is the disk, /dev/abctlN its control node: every call in the
  * first two parts below goes there. /dev/abuse-control adds and removes
  * devices (third part). abuse(4) is the manual.
