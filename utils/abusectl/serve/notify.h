@@ -6,13 +6,28 @@
 #ifndef ABUSECTL_NOTIFY_H
 #define ABUSECTL_NOTIFY_H
 
+#include <stdint.h>
+
 #if HAVE_LIBSYSTEMD
+/* The watchdog of systemd wants a call of notify_alive() every so many nanoseconds. 0: no watchdog. */
+int64_t notify_interval(void);
+void notify_alive(void);
+
 /* Serving has begun; "systemctl status" shows @status. */
 void notify_ready(const char *status);
 
 /* The process completes the requests that it holds, and ends. */
 void notify_stopping(void);
 #else
+static inline int64_t notify_interval(void)
+{
+	return 0;
+}
+
+static inline void notify_alive(void)
+{
+}
+
 static inline void notify_ready(const char *status)
 {
 	(void)status;

@@ -57,15 +57,29 @@ static void print_counts(const struct team *team)
 #undef COUNT
 }
 
+/* The next signal, or < 0 now and then: whoever watches hears that this process runs. */
+static int next_signal(const sigset_t *signals, int64_t interval)
+{
+	const struct timespec step = {
+		.tv_sec = interval / 1000000000, .tv_nsec = interval % 1000000000,
+	};
+
+	if (!interval)
+		return sigwaitinfo(signals, NULL);
+	notify_alive();
+	return sigtimedwait(signals, NULL, &step);
+}
+
 static void *attend(void *arg)
 {
+	const int64_t interval = notify_interval();
 	struct team *team = arg;
 	int sig;
 
 	while (sem_wait(&team->opened))
 		;
 	for (;;) {
-		sig = sigwaitinfo(&team->signals, NULL);
+		sig = next_signal(&team->signals, interval);
 		/* Anyone may send it. */
 		if (sig == OVER && __atomic_load_n(&team->is_over, __ATOMIC_ACQUIRE))
 			break;
