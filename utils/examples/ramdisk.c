@@ -34,5 +34,7 @@ int main(int argc, char **argv)
 	if (config.arg == MAP_FAILED || ftruncate(fd, (off_t)params.capacity))
 		err(1, "usage: ramdisk DEV FILE");
 	ret = abuse_server_open(&srv, &config) ?: abuse_server_run(srv);
-	errx(ret < 0, "%s: %s", argv[1], strerror(-ret));
+	if (ret < 0)
+		errx(1, "%s: %s", argv[1], strerror(-ret));
+	return 0;
 }
