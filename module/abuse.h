@@ -714,6 +714,7 @@ int abuse_spares_alloc(struct abuse_spares *spares, unsigned int n);
 void abuse_spares_free(struct abuse_spares *spares);
 int abuse_map_start(struct abuse_device *dev);
 void abuse_map_commit(struct abuse_device *dev, struct abuse_spares *spares);
+void abuse_map_expect_growth(struct abuse_device *dev);
 void abuse_map_resize(struct abuse_device *dev, u64 capacity);
 void abuse_map_close(struct abuse_device *dev);
 void abuse_map_stop(struct abuse_device *dev);
@@ -728,7 +729,7 @@ bool abuse_map_read(struct request *rq, const struct abuse_place *place);
 /* ---- map_submit.c: a request arrives, and there is a map --------------------------- */
 
 bool abuse_map_submit(struct abuse_device *dev, struct abuse_queue *queue,
-		      struct request *rq, bool last);
+		      struct request *rq);
 void abuse_map_submit_list(struct abuse_device *dev, struct rq_list *list);
 void abuse_map_submit_end(struct abuse_device *dev, u32 number);
 
@@ -738,7 +739,7 @@ int abuse_map_files_add(struct abuse_device *dev, struct abuse_target *target);
 void abuse_map_files_check(struct abuse_device *dev);
 void abuse_map_files_drop(struct abuse_device *dev);
 void abuse_map_files_forget(struct abuse_device *dev);
-int abuse_map_files_sync(struct abuse_device *dev);
+int abuse_map_files_sync(struct abuse_device *dev, bool is_whole);
 void abuse_map_file_ran(struct abuse_target *target, bool wrote);
 
 /* ---- map_call.c: MAP and GET_MAP ------------------------------------------------------ */

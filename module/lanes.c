@@ -352,7 +352,8 @@ int abuse_lanes_start(struct abuse_device *dev)
 		kvfree(lanes);
 		return err;
 	}
-	dev->lanes = lanes;
+	/* commit_rqs sees it complete. */
+	smp_store_release(&dev->lanes, lanes);
 	return 0;
 }
 

@@ -104,6 +104,8 @@ static void abuse_extent_insert(struct abuse_mapping *map,
 		link = abuse_extent_of(parent)->sector > extent->sector ?
 		       &parent->rb_left : &parent->rb_right;
 	}
+	/* A submitter that finds the node, by this link or another, finds it complete. */
+	smp_wmb();
 	rb_link_node(&extent->node, parent, link);
 	rb_insert_color(&extent->node, &map->root);
 	abuse_extent_count(map, extent, 1);
@@ -135,6 +137,15 @@ static void abuse_extent_cut(struct abuse_mapping *map,
 	abuse_extent_count(map, extent, -1);
 	extent->at += sector - extent->sector;
 	extent->sector = sector;
+	WRITE_ONCE(extent->end, end);
+	abuse_extent_count(map, extent, 1);
+}
+
+/* It ends later, where no other extent is. */
+static void abuse_extent_grow(struct abuse_mapping *map,
+			      struct abuse_extent *extent, u64 end)
+{
+	abuse_extent_count(map, extent, -1);
 	WRITE_ONCE(extent->end, end);
 	abuse_extent_count(map, extent, 1);
 }
@@ -174,9 +185,7 @@ static void abuse_extent_merge(struct abuse_mapping *map,
 	if (!before || !abuse_extents_join(before, extent))
 		return;
 	abuse_extent_erase(map, extent, spares);
-	abuse_extent_count(map, before, -1);
-	WRITE_ONCE(before->end, end);
-	abuse_extent_count(map, before, 1);
+	abuse_extent_grow(map, before, end);
 }
 
 /* ... and the one after it. */
@@ -206,20 +215,21 @@ static void abuse_extent_carve(struct abuse_mapping *map,
 		abuse_extent_erase(map, extent, spares);
 }
 
-/* At most so many extents of the range go. True: none is left. */
-static bool abuse_map_carve(struct abuse_mapping *map, u64 sector, u64 end,
-			    struct abuse_spares *spares)
+/* At most so many extents of the range go. Returns up to where none is left. */
+static u64 abuse_map_carve(struct abuse_mapping *map, u64 sector, u64 end,
+			   struct abuse_spares *spares)
 {
 	struct abuse_extent *extent;
 	unsigned int n;
 
-	for (n = 0; n < ABUSE_MAP_STEP; n++) {
+	for (n = 0;; n++) {
 		extent = abuse_map_search(map, sector);
 		if (!extent || extent->sector >= end)
-			return true;
+			return end;
+		if (n == ABUSE_MAP_STEP)
+			return extent->sector;
 		abuse_extent_carve(map, extent, sector, end, spares);
 	}
-	return false;
 }
 
 /* The range is served from that place; spares has two extents for it. */
@@ -228,28 +238,32 @@ void abuse_map_set(struct abuse_mapping *map, const struct abuse_map_entry *entr
 {
 	u64 sector = entry->sector, end = sector + entry->sectors;
 	struct abuse_extent *extent = abuse_map_search(map, sector);
-	bool is_empty;
+	u64 reach = sector;
 
-	/* Nothing changes: who maps again what he has mapped only waits. */
+	/* Nothing changes: a caller that maps again what it has mapped only waits. */
 	if (extent && extent->sector <= sector && extent->end >= end &&
 	    extent->target == target && extent->rights == entry->rights &&
 	    extent->at + sector - extent->sector == entry->offset >> SECTOR_SHIFT)
 		return;
-	do {
+	/* Between two steps each sector is mapped as before or as it is to be. */
+	for (extent = NULL; reach < end;) {
 		abuse_map_change_begin(map);
-		is_empty = abuse_map_carve(map, sector, end, spares);
-		if (is_empty) {
+		reach = abuse_map_carve(map, reach, end, spares);
+		if (!extent) {
 			extent = abuse_spare_take(spares);
 			*extent = (struct abuse_extent) {
-				.sector = sector, .end = end, .target = target,
+				.sector = sector, .end = reach, .target = target,
 				.at = entry->offset >> SECTOR_SHIFT,
 				.rights = entry->rights,
 			};
 			abuse_extent_insert(map, extent);
-			abuse_extent_merge_around(map, extent, spares);
+		} else {
+			abuse_extent_grow(map, extent, reach);
 		}
+		if (reach == end)
+			abuse_extent_merge_around(map, extent, spares);
 		abuse_map_change_end(map);
-	} while (!is_empty);
+	}
 }
 
 /* Rights of what one extent has of the range go. */
@@ -353,7 +367,7 @@ static void abuse_map_empty(struct abuse_mapping *map)
 	}
 }
 
-/* Called before the first range of a device is mapped. */
+/* Called before the first range of a device is mapped, when it has a registered file. */
 int abuse_map_start(struct abuse_device *dev)
 {
 	struct abuse_mapping *map;
@@ -361,13 +375,15 @@ int abuse_map_start(struct abuse_device *dev)
 	lockdep_assert_held(&dev->control);
 	if (dev->map)
 		return 0;
+	if (WARN_ON_ONCE(!dev->redirects))
+		return -EINVAL;
 	map = kzalloc(sizeof(*map), GFP_KERNEL_ACCOUNT);
 	if (!map)
 		return -ENOMEM;
 	map->root = RB_ROOT;
 	seqcount_init(&map->seq);
 	INIT_LIST_HEAD(&map->files);
-	dev->map = map;
+	smp_store_release(&dev->map, map);
 	return 0;
 }
 
@@ -388,6 +404,14 @@ void abuse_map_commit(struct abuse_device *dev, struct abuse_spares *spares)
 	abuse_map_settle();
 	abuse_map_files_check(dev);
 	abuse_spares_free(spares);
+}
+
+/* Before a disk grows: servers serve the new end. */
+void abuse_map_expect_growth(struct abuse_device *dev)
+{
+	lockdep_assert_held(&dev->control);
+	if (dev->map)
+		WRITE_ONCE(dev->map->is_whole, false);
 }
 
 /* The capacity has changed: what lies beyond the new end is mapped no more. */

@@ -193,7 +193,17 @@ static void abuse_map_apply(struct abuse_map_work *work)
 	}
 }
 
-/* Under dev->control. What began before *seq began under the former ranges. */
+static bool abuse_map_only_clears(const struct abuse_map_work *work)
+{
+	unsigned int i;
+
+	for (i = 0; i < work->n; i++)
+		if (work->entries[i].target)
+			return false;
+	return true;
+}
+
+/* Under dev->control. Requests that began before *seq began under the former ranges. */
 static int abuse_map_change(struct abuse_map_work *work, u32 *seq)
 {
 	struct abuse_device *dev = work->dev;
@@ -204,6 +214,9 @@ static int abuse_map_change(struct abuse_map_work *work, u32 *seq)
 	err = abuse_map_check_entries(work, get_capacity(dev->disk));
 	if (!err)
 		err = abuse_map_prepare(work);
+	*seq = 0;
+	if (!err && !dev->map && abuse_map_only_clears(work))
+		return 0;
 	if (!err)
 		err = abuse_map_start(dev);
 	if (err)

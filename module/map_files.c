@@ -60,44 +60,56 @@ static bool abuse_map_file_is_over(const struct abuse_target *target)
 	       abuse_map_file_is_synced(target);
 }
 
-static void abuse_map_files_release(struct list_head *files)
+static bool abuse_map_file_is_any(const struct abuse_target *target)
 {
-	struct abuse_target *target, *next;
+	return true;
+}
 
-	list_for_each_entry_safe(target, next, files, mapped) {
-		list_del_init(&target->mapped);
+/*
+ * Takes one file off the list. It is on no list then: a MAP that names it meanwhile lists it
+ * again, with a reference of its own. NULL: there is none. Not while a FLUSH walks along the
+ * list, which drops files itself afterwards.
+ */
+static struct abuse_target *
+abuse_map_files_take(struct abuse_device *dev,
+		     bool (*is_wanted)(const struct abuse_target *target))
+{
+	struct abuse_target *target, *found = NULL;
+
+	spin_lock(&dev->lock);
+	list_for_each_entry(target, &dev->map->files, mapped)
+		if (!dev->map->nr_walkers && is_wanted(target)) {
+			list_del_init(&target->mapped);
+			found = target;
+			break;
+		}
+	spin_unlock(&dev->lock);
+	return found;
+}
+
+static void abuse_map_files_release(struct abuse_device *dev,
+				    bool (*is_wanted)(const struct abuse_target *))
+{
+	struct abuse_target *target;
+
+	while ((target = abuse_map_files_take(dev, is_wanted))) {
 		abuse_target_unstack(target);
 		abuse_target_release(target);
 	}
 }
 
-/* Those that the map needs no more. Not while a FLUSH walks along the list: it calls later. */
+/* Those that the map needs no more. */
 void abuse_map_files_drop(struct abuse_device *dev)
 {
-	struct abuse_target *target, *next;
-	LIST_HEAD(over);
-
-	spin_lock(&dev->lock);
-	if (!dev->map->nr_walkers)
-		list_for_each_entry_safe(target, next, &dev->map->files, mapped)
-			if (abuse_map_file_is_over(target))
-				list_move(&target->mapped, &over);
-	spin_unlock(&dev->lock);
-	abuse_map_files_release(&over);
+	abuse_map_files_release(dev, abuse_map_file_is_over);
 }
 
 /* The set-up has ended, and no request runs any more. */
 void abuse_map_files_forget(struct abuse_device *dev)
 {
-	LIST_HEAD(all);
-
 	lockdep_assert_held(&dev->control);
-	if (!dev->map)
-		return;
-	spin_lock(&dev->lock);
-	list_splice_init(&dev->map->files, &all);
-	spin_unlock(&dev->lock);
-	abuse_map_files_release(&all);
+	if (dev->map)
+		abuse_map_files_release(dev, abuse_map_file_is_any);
 }
 
 /* ---- requests of the map -------------------------------------------------------------- */
@@ -114,14 +126,14 @@ void abuse_map_file_ran(struct abuse_target *target, bool wrote)
 }
 
 /* Whether the FLUSH is to sync that file. */
-static bool abuse_map_file_wants_sync(const struct abuse_device *dev,
-				      const struct abuse_target *target)
+static bool abuse_map_file_wants_sync(const struct abuse_target *target,
+				      bool is_whole)
 {
 	if (!(target->file->f_mode & FMODE_WRITE))
 		return false;
 	/* No server is asked: what servers wrote may be in any file of the map. */
 	return !abuse_map_file_is_synced(target) ||
-	       (READ_ONCE(dev->map->is_whole) && target->is_mapped);
+	       (is_whole && target->is_mapped);
 }
 
 /* Requests that end while it syncs count for the next FLUSH. */
@@ -142,9 +154,10 @@ static int abuse_map_file_sync(struct abuse_target *target)
 
 /*
  * For a FLUSH, in a worker: syncs the files that took WRITEs or SHAPEs of the map since they
- * were last synced. Returns 0 or the first error.
+ * were last synced; all of its files if no server is to be asked, since WRITE is mapped for
+ * the whole disk. Returns 0 or the first error.
  */
-int abuse_map_files_sync(struct abuse_device *dev)
+int abuse_map_files_sync(struct abuse_device *dev, bool is_whole)
 {
 	struct abuse_mapping *map = dev->map;
 	struct abuse_target *target;
@@ -153,7 +166,7 @@ int abuse_map_files_sync(struct abuse_device *dev)
 	spin_lock(&dev->lock);
 	map->nr_walkers++;
 	list_for_each_entry(target, &map->files, mapped) {
-		if (!abuse_map_file_wants_sync(dev, target))
+		if (!abuse_map_file_wants_sync(target, is_whole))
 			continue;
 		ret = abuse_map_file_sync(target);
 		err = err ?: ret;

@@ -44,7 +44,9 @@ static bool abuse_folio_asks_for_more(struct folio *folio)
 
 static bool abuse_folio_is_poisoned(struct folio *folio)
 {
-	return folio_test_hwpoison(folio) || folio_test_has_hwpoisoned(folio);
+	/* The second flag is one of a second page, which a folio of one page has not. */
+	return folio_test_hwpoison(folio) ||
+	       (folio_test_large(folio) && folio_test_has_hwpoisoned(folio));
 }
 
 /* A whole page is copied by what the architecture has for that. */
@@ -69,6 +71,7 @@ static size_t abuse_folio_read(struct folio *folio,
 	    abuse_folio_is_poisoned(folio))
 		return 0;
 	len = min_t(size_t, len, abuse_folio_reach(folio, offset));
+	abuse_folio_flush_dcache(folio);
 	from = kmap_local_folio(folio, offset);
 	abuse_copy_bytes(to, from, len);
 	kunmap_local(from);

@@ -93,9 +93,9 @@ static void abuse_map_run_end(struct abuse_device *dev,
 		abuse_count(dev, map_missed, run->nr_missed);
 }
 
-/* One request; last: no other comes soon. False: it is left to servers. */
+/* One request; abuse_map_submit_end() follows. False: it is left to servers. */
 bool abuse_map_submit(struct abuse_device *dev, struct abuse_queue *queue,
-		      struct request *rq, bool last)
+		      struct request *rq)
 {
 	struct abuse_map_run run = { };
 	bool taken;
@@ -104,7 +104,7 @@ bool abuse_map_submit(struct abuse_device *dev, struct abuse_queue *queue,
 	idx = srcu_read_lock(&abuse_map_srcu);
 	taken = abuse_map_take(dev, rq, &run);
 	srcu_read_unlock(&abuse_map_srcu, idx);
-	abuse_map_run_end(dev, queue, &run, last);
+	abuse_map_run_end(dev, queue, &run, false);
 	return taken;
 }
 

@@ -32,6 +32,7 @@ struct abuse_redirect {
 	bool under_way;		/* I/O was started */
 	bool refused;		/* the file refused direct I/O: use the page cache */
 	bool mapped;		/* by the map, not by a reply */
+	bool is_whole;		/* FLUSH: as the map's, before the files were synced */
 	u32 seq;		/* of the map, when it was looked up */
 	u64 sector;		/* of the disk */
 	u64 end;
@@ -274,7 +275,7 @@ static int abuse_redirect_perform(struct abuse_redirect *r)
 /* ---- write-back that failed ------------------------------------------------------- */
 
 /*
- * After write-back has failed once, no FLUSH and no write with FUA succeeds until the
+ * After write-back has failed once, no FLUSH and no durable write succeeds until the
  * device is configured again: bytes that the submitter believes to be written are lost.
  *
  * The kernel reports failed write-back to each open file once, to whichever fsync comes
@@ -289,10 +290,11 @@ static int abuse_redirect_synced(struct abuse_redirect *r,
 	struct abuse_target *target = r->target;
 	struct abuse_device *dev = r->dev;
 
-	if (req_op(rq) != REQ_OP_FLUSH && !(rq->cmd_flags & REQ_FUA))
+	if (req_op(rq) != REQ_OP_FLUSH && !abuse_redirect_is_durable(r, rq))
 		return err;
 	if (filemap_check_wb_err(target->file->f_mapping, target->wb_err) ||
-	    err == -EIO || (err && req_op(rq) == REQ_OP_FLUSH))
+	    (err == -EIO && (rq->cmd_flags & REQ_FUA)) ||
+	    (err && req_op(rq) == REQ_OP_FLUSH))
 		WRITE_ONCE(dev->sync_failed, true);
 	if (!err && READ_ONCE(dev->sync_failed))
 		return -EIO;
@@ -329,11 +331,22 @@ int abuse_target_sync(struct abuse_target *target)
 }
 
 /* A FLUSH of a device that has a map. */
-static int abuse_redirect_flush(struct abuse_device *dev)
+static int abuse_redirect_flush(struct abuse_redirect *r)
 {
-	int err = abuse_map_files_sync(dev);
+	int err;
 
-	return READ_ONCE(dev->sync_failed) ? -EIO : err;
+	r->is_whole = READ_ONCE(r->dev->map->is_whole);
+	err = abuse_map_files_sync(r->dev, r->is_whole);
+	return READ_ONCE(r->dev->sync_failed) ? -EIO : err;
+}
+
+/*
+ * A FLUSH whose files were synced: whether servers have to be asked. The map may have become
+ * whole, or may have ceased to be, since.
+ */
+static bool abuse_redirect_is_for_servers(const struct abuse_redirect *r)
+{
+	return !r->is_whole || !READ_ONCE(r->dev->map->is_whole);
 }
 
 /* ---- beginning and end ------------------------------------------------------------ */
@@ -352,7 +365,7 @@ bool abuse_redirect_do(struct abuse_job *job, size_t *bytes)
 
 	*bytes = blk_rq_bytes(rq);
 	if (!r->target) {
-		r->result = abuse_redirect_flush(r->dev);
+		r->result = abuse_redirect_flush(r);
 		return true;
 	}
 	do {
@@ -382,7 +395,7 @@ static void abuse_redirect_end_one(struct abuse_redirect *r,
 	struct abuse_target *target = r->mapped ? NULL : r->target;
 	u32 error = abuse_redirect_error(r, slot->rq);
 
-	if (!r->target && !error && !READ_ONCE(r->dev->map->is_whole)) {
+	if (!r->target && !error && abuse_redirect_is_for_servers(r)) {
 		if (abuse_submit_flush(r->dev, slot))
 			return;
 		error = EIO;

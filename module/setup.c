@@ -245,6 +245,8 @@ static int abuse_change_set_up(struct abuse_device *dev, const struct abuse_para
 	abuse_set_limit(dev, next->queue_limit);
 
 	if (end != get_capacity(dev->disk)) {
+		if (end > get_capacity(dev->disk))
+			abuse_map_expect_growth(dev);
 		set_capacity_and_notify(dev->disk, end);
 		abuse_fail_beyond(dev, end);
 		abuse_map_resize(dev, end);

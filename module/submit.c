@@ -176,6 +176,8 @@ bool abuse_submit_flush(struct abuse_device *dev, struct abuse_slot *slot)
 
 	spin_lock(&queue->lock);
 	status = abuse_admit_request(dev, slot->rq);
+	/* The sync of the files may have taken longer than a server is given. */
+	WRITE_ONCE(slot->queued, get_jiffies_64());
 	if (status == BLK_STS_OK)
 		abuse_enqueue_request(dev, queue, slot, ABUSE_REDIRECTED);
 	spin_unlock(&queue->lock);
@@ -187,17 +189,22 @@ bool abuse_submit_flush(struct abuse_device *dev, struct abuse_slot *slot)
 	return true;
 }
 
-static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
-				   const struct blk_mq_queue_data *bd)
+/* No more of a plug comes: servers, and workers of the lane, begin with what has come. */
+static void abuse_submit_end(struct abuse_device *dev, struct abuse_queue *queue)
 {
-	struct abuse_device *dev = hctx->queue->queuedata;
-	struct abuse_queue *queue = abuse_queue_of_request(dev, hctx);
-	struct request *rq = bd->rq;
+	/* Not has_map: since the first request of the plug, RESET may have taken the map. */
+	if (smp_load_acquire(&dev->lanes))
+		abuse_map_submit_end(dev, queue - dev->queues);
+	abuse_wake_one(dev, queue);
+	abuse_watch(dev);
+}
+
+static blk_status_t abuse_submit_to_servers(struct abuse_device *dev,
+					    struct abuse_queue *queue,
+					    struct request *rq)
+{
 	blk_status_t status;
 
-	if (smp_load_acquire(&dev->has_map) &&
-	    abuse_map_submit(dev, queue, rq, bd->last))
-		return BLK_STS_OK;
 	abuse_note_arrival(dev);
 	spin_lock(&queue->lock);
 	status = abuse_take_request(dev, queue, rq);
@@ -206,10 +213,21 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 
 	if (status != BLK_STS_OK)
 		abuse_count(dev, errors, 1);
-	if (bd->last) {
-		abuse_wake_one(dev, queue);
-		abuse_watch(dev);
-	}
+	return status;
+}
+
+static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
+				   const struct blk_mq_queue_data *bd)
+{
+	struct abuse_device *dev = hctx->queue->queuedata;
+	struct abuse_queue *queue = abuse_queue_of_request(dev, hctx);
+	blk_status_t status = BLK_STS_OK;
+
+	if (!smp_load_acquire(&dev->has_map) ||
+	    !abuse_map_submit(dev, queue, bd->rq))
+		status = abuse_submit_to_servers(dev, queue, bd->rq);
+	if (bd->last)
+		abuse_submit_end(dev, queue);
 	return status;
 }
 
@@ -251,10 +269,7 @@ static void abuse_commit_rqs(struct blk_mq_hw_ctx *hctx)
 {
 	struct abuse_device *dev = hctx->queue->queuedata;
 
-	if (smp_load_acquire(&dev->has_map))
-		abuse_map_submit_end(dev, hctx->queue_num);
-	abuse_wake_one(dev, abuse_queue_of_request(dev, hctx));
-	abuse_watch(dev);
+	abuse_submit_end(dev, abuse_queue_of_request(dev, hctx));
 }
 
 /* Time-outs are ours (expire.c): by default a request waits for a server. */

@@ -1150,14 +1150,17 @@ static inline ssize_t abuse_iocb_write(struct file *file, struct kiocb *iocb,
 #define folio_test_writeback(folio)		PageWriteback(compound_head(folio))
 #define folio_test_hwpoison(folio)		PageHWPoison(folio)
 #define folio_test_has_hwpoisoned(folio)	false
+#define folio_test_large(folio)			false
 #define folio_mark_accessed(folio)		mark_page_accessed(folio)
 #define folio_put(folio)			put_page(folio)
 #define folio_size(folio)			PAGE_SIZE
 #define offset_in_folio(folio, pos)		((size_t)(pos) & ~PAGE_MASK)
 #define kmap_local_folio(folio, offset)		(kmap_local_page(folio) + (offset))
 #define abuse_folio_mapping(folio)		READ_ONCE(compound_head(folio)->mapping)
+#define abuse_folio_flush_dcache(folio)		flush_dcache_page(folio)
 #else
 #define abuse_folio_mapping(folio)		READ_ONCE((folio)->mapping)
+#define abuse_folio_flush_dcache(folio)		flush_dcache_folio(folio)
 #endif
 
 /* How many bytes one mapping of it shows from that offset on. */

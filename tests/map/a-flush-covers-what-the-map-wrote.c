@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A FLUSH syncs the files that took WRITEs by the map, mapped still or not, and then goes to a
- * server, unless WRITE is mapped for the whole disk. A write with FUA, and each on a device without a
- * write cache, is durable when it ends. After a sync has failed no FLUSH succeeds. The file is
- * another of our disks, which counts.
+ * server, unless WRITE was mapped for the whole disk before it began to sync, and still is. The server
+ * has its whole time-out for it. A write with FUA, and each on a device without a write cache, is durable
+ * when it ends. After a sync has failed no FLUSH succeeds. The file is another of our disks, which counts.
  */
-/* timeout: 120 */
+/* timeout: 150 */
 #include "map.h"
 
 #define SIZE	(1 * MIB)
@@ -114,6 +114,82 @@ static void durable_writes(void)
 	ok(flushes() + (long)below->fua > before + fua, "is durable below, too");
 }
 
+/* A disk that completes a request when the test says so. */
+static struct device slow;
+static int slow_ctl;
+
+static void slow_answers(unsigned int op)
+{
+	static char *buffer;
+	struct abuse_request q;
+
+	if (!buffer)
+		buffer = memory_new(MIB);
+	q = fetch_one(slow_ctl, buffer, MIB);
+	is(q.op, op, "at the slow disk");
+	need(!reply(slow_ctl, q.id, 0, buffer), "its answer");
+}
+
+/* Begins a FLUSH, which waits for the slow disk, which has one half. */
+static struct io *flush_that_waits(void)
+{
+	int fd = disk_open(&slow, O_RDWR);
+	struct io *io;
+
+	is(map_bytes(ctl, registered(ctl, fd), 0, SIZE / 2, MAP_W), 0, "MAP of one half to a slow disk");
+	close(fd);
+	is(write_page(0), 0, "a write, which the page cache has");
+	io = io_start(&upper, IO_FSYNC, 0, 0);
+	need(wait_for(attribute_number(&slow, "queued") == 1), "the slow disk to have it");
+	return io;
+}
+
+static void becomes_whole_meanwhile(void)
+{
+	int fd = disk_open(&lower, O_RDWR), file;
+	struct abuse_request q;
+	unsigned long written;
+	struct io *io;
+
+	set_up_anew(ABUSE_F_WRITE_CACHE);
+	file = registered(ctl, fd);
+	io = io_write(&upper, SIZE / 2, 4096, 5);
+	q = fetch_one(ctl, memory_new(MIB), MIB);
+	need(!redirect(ctl, q.id, file, q.sector * 512), "a redirected write");
+	is(io_end(io), 0, "which the page cache has");
+	written = below->served[ABUSE_OP_WRITE];
+
+	io = flush_that_waits();
+	is(map_bytes(ctl, file, SIZE / 2, SIZE / 2, MAP_W), 0, "the whole disk is mapped meanwhile");
+	slow_answers(ABUSE_OP_WRITE);
+	slow_answers(ABUSE_OP_FLUSH);
+	ok(!wait_for_within(1, io->done), "the FLUSH is not done, since the redirected write is not");
+	is(below->served[ABUSE_OP_WRITE], written, "its file was not synced");
+	reaches_a_server(io, 0, "the FLUSH");
+	close(fd);
+}
+
+/* The sync lasts longer than the time-out of requests, and the server takes a part of that, too. */
+static void lasts_long(void)
+{
+	struct abuse_params p = params_of(SIZE);
+	struct io *io;
+
+	need(!reset(ctl), "RESET");
+	p.features = ABUSE_F_WRITE_CACHE;
+	p.timeout = 2 * SEC;
+	set_up_as(&upper, &p);
+	close(ctl);
+	ctl = server_open(&upper);
+	io = flush_that_waits();
+	sleep(3);
+	slow_answers(ABUSE_OP_WRITE);
+	slow_answers(ABUSE_OP_FLUSH);
+	need(wait_for(attribute_number(&upper, "queued") == 1), "the FLUSH to wait for a server");
+	usleep(700000);
+	reaches_a_server(io, 0, "a FLUSH after a long sync");
+}
+
 /* The disk below fails. */
 static _Atomic bool fails;
 static _Atomic bool over;
@@ -149,6 +225,12 @@ static void after_a_failure(void)
 	is(map_one(ctl, entry_clear(0, 8, MAP_W)), 0, "WRITE of part of it goes");
 	io = io_start(&upper, IO_FSYNC, 0, 0);
 	is(io_end(io), EIO, "a FLUSH that servers answer as well, without asking them");
+	set_up_anew(0);
+	is(map_lower(0, SIZE, MAP_RW), 0, "MAP on a device without a write cache");
+	fails = true;
+	is(write_page(0), EIO, "a write that is lost");
+	fails = false;
+	is(write_page(8192), EIO, "another, which may have lost bytes as well");
 	set_up_anew(ABUSE_F_WRITE_CACHE);
 	is(map_lower(0, SIZE, MAP_RW), 0, "MAP in a new set-up");
 	is(write_page(0), 0, "a write");
@@ -168,6 +250,11 @@ int main(void)
 	of_a_part();
 	of_all();
 	durable_writes();
+	slow = device_new();
+	set_up(&slow, SIZE, ABUSE_F_WRITE_CACHE);
+	slow_ctl = server_open(&slow);
+	becomes_whole_meanwhile();
+	lasts_long();
 	is(reset(ctl), 0, "RESET");
 	ram_stop(below);
 	after_a_failure();
