@@ -246,20 +246,36 @@ static int try_open(struct team *team, struct abuse_config *config)
 	return abuse_server_open(&team->srv, config);
 }
 
+/* Also what an earlier server mapped. On a kernel or device without maps there is nothing to end. */
+static int end_map(const struct team *team)
+{
+	struct abuse_map_entry all = { .rights = ABUSE_MAP_READ | ABUSE_MAP_WRITE | ABUSE_MAP_SHAPE,
+				       .flags = ABUSE_MAP_CLEAR };
+	struct abuse_params params;
+	int ctl = abuse_server_ctl(team->srv), ret;
+
+	ret = abuse_ctl_get_params(ctl, &params);
+	if (ret < 0 || !(params.all_features & ABUSE_F_MAP) || params.owner)
+		return ret;
+	all.sectors = params.capacity / 512;
+	return abuse_ctl_map(ctl, &all, 1);
+}
+
 /*
- * From now on the kernel serves what the store has. What is injected, and redirect=0, want
- * each request to come here.
+ * From now on the kernel serves what the store has; with keys that inject, redirect=0 or map=0,
+ * each request comes here.
  */
-static void try_map(const struct team *team)
+static int try_map(const struct team *team)
 {
 	const struct serving *serving = team->serving;
 	int ret;
 
 	if (!serving->map || !serving->redirect || serving->inject.given || !serving->backend->map)
-		return;
+		return end_map(team);
 	ret = serving->backend->map(serving->store, team->srv);
 	if (ret < 0 && serving->verbose)
 		note(device_name(serving->number), "the kernel serves nothing alone: %s", strerror(-ret));
+	return 0;
 }
 
 static int open_server(struct team *team, const struct abuse_ops *ops)
@@ -277,7 +293,7 @@ static int open_server(struct team *team, const struct abuse_ops *ops)
 	int ret = try_open(team, &config);
 
 	if (ret >= 0)
-		try_map(team);
+		ret = try_map(team);
 	sem_post(&team->opened);
 	return ret < 0 ? device_failed(serving->number, "prepare to serve", -ret) :
 			 EXIT_OK;

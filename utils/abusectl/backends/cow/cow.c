@@ -337,7 +337,8 @@ static int maps_refused(const struct target *target, const char *path, int err)
 	if (err == EBUSY)
 		return failed(path, "is served by a server of another boot id, or one that could "
 			      "not sync it, and what was not flushed would be lost: end that "
-			      "first, with 'abusectl stop %u'", number);
+			      "first, with 'abusectl stop %u', or, if the disk has no server, with "
+			      "'abusectl reset %u'", number, number);
 	if (err == ESTALE)
 		return failed(path, "was served last under another boot id, as in a container, "
 			      "and has bytes that were not flushed: run the server there, or "

@@ -34,10 +34,39 @@ struct batch {
 	int ret;
 };
 
+/* The disk may end before DELTA does, since it was made smaller. True: entries were cut off. */
+static bool batch_cut(struct batch *batch)
+{
+	struct abuse_params params;
+	struct abuse_map_entry *last;
+	bool is_cut = false;
+	uint64_t end;
+
+	if (abuse_ctl_get_params(batch->kernel->ctl, &params) < 0)
+		return false;
+	end = params.capacity / SECTOR;
+	for (; batch->nr; batch->nr--, is_cut = true) {
+		last = &batch->entries[batch->nr - 1];
+		if (last->sector < end) {
+			if (last->sectors > end - last->sector) {
+				last->sectors = end - last->sector;
+				is_cut = true;
+			}
+			break;
+		}
+	}
+	return is_cut;
+}
+
 static void batch_send(struct batch *batch)
 {
-	if (batch->nr && !batch->ret)
-		batch->ret = abuse_ctl_map(batch->kernel->ctl, batch->entries, batch->nr);
+	const struct cow_kernel *kernel = batch->kernel;
+
+	if (batch->nr && !batch->ret) {
+		batch->ret = abuse_ctl_map(kernel->ctl, batch->entries, batch->nr);
+		if (batch->ret == -EINVAL && batch_cut(batch))
+			batch->ret = batch->nr ? abuse_ctl_map(kernel->ctl, batch->entries, batch->nr) : 0;
+	}
 	batch->nr = 0;
 }
 
@@ -63,6 +92,14 @@ static void batch_add(struct batch *batch, uint64_t from, uint64_t end, int file
 static uint64_t chunk_start(const struct cow_kernel *kernel, uint64_t chunk)
 {
 	return chunk * COW_CHUNK < kernel->map->size ? chunk * COW_CHUNK : kernel->map->size;
+}
+
+/* Up to where BASE has bytes of that range, in whole sectors. */
+static uint64_t base_within(const struct cow_kernel *kernel, uint64_t start, uint64_t end)
+{
+	uint64_t base = kernel->base_size - kernel->base_size % SECTOR;
+
+	return base < start ? start : base < end ? base : end;
 }
 
 /* Chunks that DELTA has. */
@@ -139,11 +176,11 @@ static int map_piece(struct cow_kernel *kernel, struct cow_lock *lock, uint64_t 
 			add_delta(&batch, at, next);
 			continue;
 		}
-		base_end = chunk_start(kernel, next);
-		if (base_end > kernel->base_size)
-			base_end = kernel->base_size;
+		base_end = base_within(kernel, chunk_start(kernel, at), chunk_start(kernel, next));
 		batch_add(&batch, chunk_start(kernel, at), base_end, kernel->base, at * COW_CHUNK,
 			  ABUSE_MAP_READ);
+		/* An earlier server may have mapped what DELTA has lost since. */
+		batch_add(&batch, base_end, chunk_start(kernel, next), 0, 0, 0);
 	}
 	batch_send(&batch);
 	cow_lock_drop(lock, &range);
@@ -171,9 +208,15 @@ int cow_kernel_init(struct cow_kernel *kernel, int ctl, const struct cow_map *ma
 {
 	uint64_t length = cow_map_length(map->size);
 	struct abuse_params params;
+	int ret;
 
 	*kernel = (struct cow_kernel) { .ctl = -1, .map = map, .base_size = base_size };
-	if (ctl < 0 || abuse_ctl_get_params(ctl, &params) < 0 || !(params.all_features & ABUSE_F_MAP) || params.owner)
+	if (ctl < 0)
+		return 0;
+	ret = abuse_ctl_get_params(ctl, &params);
+	if (ret < 0)
+		return ret;
+	if (!(params.all_features & ABUSE_F_MAP) || params.owner)
 		return 0;
 	kernel->shown = calloc(2, length);
 	if (!kernel->shown)
