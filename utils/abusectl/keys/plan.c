@@ -38,7 +38,7 @@ static const struct key own_keys[] = {
 		  "if it can (default 1)" },
 	{ { "map" }, KEY_NUMBER, OWN(map), 0, 1, .value = "0|1",
 	  .help = "1: the kernel serves alone, without a server, what it\n"
-		  "can (default 0)" },
+		  "can (default 1)" },
 	{ { "connections" }, KEY_NUMBER, OWN(connections), 1, 16,
 	  .help = "most connections to an NBD server, 1 to 16\n"
 		  "(default 4)" },
@@ -63,7 +63,7 @@ void plan_init(struct plan *plan)
 			.nr_workers = default_workers(),
 			.spin = ABUSE_DEFAULT_SPIN,
 			.redirect = 1,
-			.map = 0,
+			.map = 1,
 		},
 	};
 }
