@@ -139,6 +139,7 @@ ABUSE_ATTRIBUTE(state, "%s", abuse_state_name(dev));
 ABUSE_ATTRIBUTE(owner, "%u", from_kuid_munged(current_user_ns(), dev->owner));
 ABUSE_ATTRIBUTE(trusted, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->sealed));
 ABUSE_ATTRIBUTE(ready, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->ready));
+ABUSE_ATTRIBUTE(claimed, "%d", abuse_disk_has_holder(dev->disk));
 ABUSE_ATTRIBUTE(read_only, "%d", abuse_is_device_up(dev) &&
 		!!(READ_ONCE(dev->params.flags) & ABUSE_PARAMS_READ_ONLY));
 ABUSE_ATTRIBUTE(name, "%s", dev->params.name);
@@ -208,6 +209,7 @@ static struct attribute *abuse_attributes[] = {
 	&dev_attr_trusted.attr,
 	&dev_attr_admitted.attr,
 	&dev_attr_ready.attr,
+	&dev_attr_claimed.attr,
 	&dev_attr_servers.attr,
 	&dev_attr_read_only.attr,
 	&dev_attr_name.attr,

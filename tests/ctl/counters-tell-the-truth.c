@@ -20,7 +20,7 @@ static void all_are(int queued, int held, int served, int errors, int returned)
 int main(void)
 {
 	static const char *const names[] = {
-		"state", "owner", "trusted", "ready", "read_only", "name", "uuid",
+		"state", "owner", "trusted", "ready", "claimed", "read_only", "name", "uuid",
 		"queue_limit", "hw_queues", "depth", "queued", "held", "served",
 		"errors", "returned", "oldest_ms",
 	};
@@ -83,5 +83,11 @@ int main(void)
 	is(attribute_number(&d, "ready"), 0, "ready after RESET");
 	set_up(&d, 1 * MIB, 0);
 	all_are(0, 0, 0, 0, 0);
+
+	is(attribute_number(&d, "claimed"), 0, "claimed before it is");
+	fd = open(d.disk, O_RDONLY | O_EXCL);		/* as a mount has it */
+	is(attribute_number(&d, "claimed"), 1, "claimed");
+	close(fd);
+	is(attribute_number(&d, "claimed"), 0, "claimed when the claim is over");
 	return done();
 }

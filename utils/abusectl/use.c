@@ -3,6 +3,7 @@
  * Who uses a disk: mounts, swap and other disks that claim it, and processes that have
  * it open, as far as this user may see them. Opens no node, so it cannot hang.
  */
+#include "cmd.h"
 #include "use.h"
 
 #include <ctype.h>
@@ -113,11 +114,24 @@ static bool find_holders(unsigned int number, char *text, size_t size)
 	return found;
 }
 
+/* In another mount namespace, by a file system without the disk's number, or unmounted but not written back */
+static bool find_claim(unsigned int number, char *text, size_t size)
+{
+	char claimed[8];
+
+	device_attribute(number, "claimed", claimed, sizeof(claimed));
+	if (*claimed != '1')
+		return false;
+	snprintf(text, size, "mounted elsewhere, or claimed otherwise");
+	return true;
+}
+
 bool use_is_claimed(unsigned int number, char text[USE_TEXT])
 {
 	return find_mount("/proc/self/mountinfo", number, text, USE_TEXT) ||
 	       find_mount("/proc/1/mountinfo", number, text, USE_TEXT) ||
-	       find_swap(number, text, USE_TEXT) || find_holders(number, text, USE_TEXT);
+	       find_swap(number, text, USE_TEXT) || find_holders(number, text, USE_TEXT) ||
+	       find_claim(number, text, USE_TEXT);
 }
 
 static bool has_open(const char *pid, unsigned int number)
