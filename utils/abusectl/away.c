@@ -93,8 +93,8 @@ static bool is_server(unsigned int number, int pid)
 	return false;
 }
 
-/* A descriptor of @pid, which gets SIGTERM if it serves still; or -1 after reporting, -2. */
-static int tell(unsigned int number, int pid)
+/* A descriptor of @pid, which gets the signal if it serves still; or -1 after reporting, -2. */
+static int tell(unsigned int number, int pid, int sig)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 
@@ -105,7 +105,7 @@ static int tell(unsigned int number, int pid)
 		close(fd);
 		return -2;
 	}
-	if (!syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL, 0))
+	if (!syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0))
 		return fd;
 	if (errno != ESRCH)
 		failed(device_name(number), "its server, pid %d, cannot be signalled: %s; ask "
@@ -114,23 +114,22 @@ static int tell(unsigned int number, int pid)
 	return errno == ESRCH ? -2 : -1;
 }
 
-static int await_end(unsigned int number, int pid, int fd, int milliseconds)
+static int await_end(unsigned int number, int pid, int fd, const struct stopping *how)
 {
 	struct pollfd ends = { .fd = fd, .events = POLLIN };
-	int ret;
+	int milliseconds = how->milliseconds, ret = 1;
 
-	do
-		ret = poll(&ends, 1, milliseconds);
-	while (ret < 0 && errno == EINTR);
+	while (!how->only_tells && (ret = poll(&ends, 1, milliseconds)) < 0 && errno == EINTR)
+		;
 	close(fd);
 	if (ret > 0)
 		return EXIT_OK;
-	return failed(device_name(number), "its server, pid %d, got SIGTERM %d s ago and "
+	return failed(device_name(number), "its server, pid %d, was told to end %d s ago and "
 		      "still completes requests; wait, or 'kill -9 %d': nothing is lost",
 		      pid, milliseconds / 1000, pid);
 }
 
-int device_stop(unsigned int number, bool is_dry, int milliseconds)
+int device_stop(unsigned int number, const struct stopping *how)
 {
 	int pids[MOST_SERVERS], fds[MOST_SERVERS], status = EXIT_OK;
 	unsigned int i, nr = device_servers(number, pids, MOST_SERVERS);
@@ -138,15 +137,19 @@ int device_stop(unsigned int number, bool is_dry, int milliseconds)
 	if (!nr)
 		return note(device_name(number), "has no server that this process can see");
 	for (i = 0; i < nr; i++) {
-		if (is_dry)
+		fds[i] = -2;
+		if (pids[i] == how->spared)
+			continue;
+		if (how->is_dry)
 			printf("would end the server of %s, pid %d\n", device_name(number),
 			       pids[i]);
-		fds[i] = is_dry ? -2 : tell(number, pids[i]);
+		else
+			fds[i] = tell(number, pids[i], how->sig);
 		if (fds[i] == -1)
 			status = EXIT_FAILED;
 	}
 	for (i = 0; i < nr; i++)
-		if (fds[i] >= 0 && await_end(number, pids[i], fds[i], milliseconds))
+		if (fds[i] >= 0 && await_end(number, pids[i], fds[i], how))
 			status = EXIT_FAILED;
 	return status;
 }

@@ -11,7 +11,15 @@
  */
 int device_remove(const char *text, bool is_dry);
 
-/* Tells the servers of the device to end, and waits for them @milliseconds at most. */
-int device_stop(unsigned int number, bool is_dry, int milliseconds);
+struct stopping {
+	int sig;
+	int spared;			/* pid of a server that stays; 0: none */
+	int milliseconds;		/* to wait at most */
+	bool is_dry;
+	bool only_tells;
+};
+
+/* Tells the servers of the device to end, and waits for them, unless it only tells. */
+int device_stop(unsigned int number, const struct stopping *how);
 
 #endif /* ABUSECTL_AWAY_H */

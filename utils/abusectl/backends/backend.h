@@ -220,6 +220,7 @@ struct serving {
 	unsigned int connections;
 	struct inject inject;
 	bool verbose;
+	bool is_root_storage;		/* has the root file system; see serve/leave.h */
 	const char *pid_file;		/* absolute, or NULL */
 	bool is_silent;			/* prints no line of its own */
 	void (*greet)(const struct serving *serving, void *arg);	/* it serves */

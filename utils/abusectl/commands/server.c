@@ -4,6 +4,9 @@
  * there, then serve.
  */
 #include "serve/background.h"
+#include "serve/leave.h"
+#include "serve/notify.h"
+#include "away.h"
 #include "cmd.h"
 #include "complete.h"
 #include "keys/conf.h"
@@ -13,6 +16,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,8 +25,12 @@
 #include <unistd.h>
 
 #define MAX_FINDS	32
+#define REPLACE_MS	30000		/* a server completes what it holds in this time, or hangs */
 
-enum { SHOW = 'S', FIND = 'F', FORCE = 'x', CONFIG = 'c', PID_FILE = 'p', DRY_RUN = 'n' };
+enum {
+	SHOW = 'S', FIND = 'F', FORCE = 'x', CONFIG = 'c', PID_FILE = 'p', DRY_RUN = 'n', REPLACE = 'r',
+	ROOT_STORAGE = 'R',
+};
 
 static const struct opt options[] = {
 	{ .letter = FIND, .is_long_only = 1, .name = "find",
@@ -37,6 +45,10 @@ static const struct opt options[] = {
 	  .help = "make nodes for partitions, with partx(8); for root" },
 	{ .letter = PID_FILE, .is_long_only = 1, .name = "pid-file", .value = "FILE",
 	  .help = "write the server's process id there; removed when it ends" },
+	{ .letter = REPLACE, .is_long_only = 1, .name = "replace",
+	  .help = "end the servers that served before, once this one serves; implies --fork" },
+	{ .letter = ROOT_STORAGE, .is_long_only = 1, .name = "root-storage",
+	  .help = "the root file system is there: survive the shutdown, see abuse(7)" },
 	{ .letter = FORCE, .is_long_only = 1, .name = "force",
 	  .help = "join a device that another store serves: reads may miss written data" },
 	{ .letter = DRY_RUN, .name = "dry-run", .help = "print what would be done, and do nothing" },
@@ -46,7 +58,7 @@ static const struct opt options[] = {
 
 struct request {
 	struct plan *plan;
-	bool finds, shows, forks, scans, verbose, is_forced, is_dry;
+	bool finds, shows, forks, scans, verbose, is_forced, is_dry, replaces, is_root_storage;
 	const char *file;
 	char pid_file[PATH_MAX];
 };
@@ -140,6 +152,7 @@ static int serve(struct request *request)
 	plan->is_forced = request->is_forced;
 	plan->is_dry = request->is_dry;
 	serving->verbose = request->verbose;
+	serving->is_root_storage = request->is_root_storage;
 	serving->pid_file = *request->pid_file ? request->pid_file : NULL;
 	serving->is_silent = request->shows;
 	serving->greet = greet;
@@ -230,7 +243,9 @@ static int take_options(int argc, char **argv, struct request *request)
 	while ((option = option_next(&cmd_server, argc, argv, &value)) > 0) {
 		request->finds |= option == FIND;
 		request->shows |= option == SHOW;
-		request->forks |= option == 'f' || option == SHOW;
+		request->replaces |= option == REPLACE;
+		request->is_root_storage |= option == ROOT_STORAGE;
+		request->forks |= option == 'f' || option == SHOW || option == REPLACE;
 		request->scans |= option == 'P';
 		request->verbose |= option == 'v';
 		request->is_forced |= option == FORCE;
@@ -244,9 +259,21 @@ static int take_options(int argc, char **argv, struct request *request)
 	return option;
 }
 
+/* A new server serves. systemd is told first, or it takes the end of the old one for that of the unit. */
+static int end_others(const struct background *server)
+{
+	const struct stopping how = {
+		.sig = SIGINT, .spared = server->pid, .milliseconds = REPLACE_MS,
+	};
+
+	notify_main_pid(server->pid);
+	return device_stop(server->number, &how);
+}
+
 static int run(int argc, char **argv)
 {
 	struct request request = { 0 };
+	struct background server;
 	bool is_child;
 	int ret;
 
@@ -258,16 +285,22 @@ static int run(int argc, char **argv)
 	if (request.file && optind < argc)
 		return misused("%s: with --config, all of it stands in the file",
 			       argv[optind]);
+	if (request.replaces && request.finds)
+		return misused("--replace: not with --find, whose device has no server");
 	if (!request.file && !request.finds && optind == argc)
 		return misused("a DEV is needed, or --find");
 	if (request.scans && geteuid())
 		return misused("--partscan: needs root; without root, nbdkit's filter partition "
 			       "serves one partition");
 	if (request.forks && !request.is_dry) {
-		ret = background_begin(&is_child);
+		if (request.replaces)
+			notify_take_over();
+		ret = background_begin(&is_child, &server);
 		if (ret || !is_child)
-			return ret;
+			return ret || !request.replaces ? ret : end_others(&server);
 	}
+	if (request.is_root_storage)
+		leave_mark();
 	return request.file ? run_file(&request) : run_arguments(argv + optind, &request);
 }
 
@@ -285,6 +318,7 @@ static void details(void)
 	     "512.\n");
 	conf_help();
 	puts("SIGTERM, SIGINT: complete held requests and exit 0. SIGUSR1: print counters.\n"
+	     "SIGTERM while the machine shuts down: serve on while the disk is in use.\n"
 	     "A device that is up has the label of its store ('abusectl list', BACKING), and\n"
 	     "only servers of that store join it.\n");
 	settings_help();

@@ -7,70 +7,98 @@
 #include "complete.h"
 #include "options.h"
 #include "parse.h"
+#include "use.h"
 #include "verb.h"
 
 #include <limits.h>
 #include <libabuse.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define DEFAULT_MS	30000
+
+enum { SHUTDOWN = 'S' };
 
 static const struct opt options[] = {
 	{ .letter = 't', .name = "timeout", .value = "TIME",
 	  .help = "wait at most this long for each (default 30s)" },
 	{ .letter = 'n', .name = "dry-run", .help = "print what would be done, and do nothing" },
+	{ .letter = SHUTDOWN, .is_long_only = 1, .name = "shutdown",
+	  .help = "of all devices, and do not wait for servers of disks that are in use" },
 	{ 0 },
-};
-
-struct stop {
-	bool is_dry;
-	int milliseconds;
 };
 
 static int stop(const char *text, void *arg)
 {
-	const struct stop *how = arg;
+	const struct stopping *how = arg;
 	int number = abuse_dev_find(text);
 	struct abuse_dev dev;
 	int ret = number < 0 ? number : abuse_dev_stat((unsigned int)number, &dev);
 
 	if (ret < 0)
 		return device_missing(text, -ret);
-	return device_stop((unsigned int)number, how->is_dry, how->milliseconds);
+	return device_stop((unsigned int)number, how);
+}
+
+/* Servers of a disk in use serve on until it is in use no more; see serve/leave.h. */
+static int stop_at_shutdown(const struct stopping *how)
+{
+	struct devices all = { 0 };
+	int status = devices_collect((char *[]){ NULL }, &all);
+	struct stopping now = *how;
+	char use[USE_TEXT];
+	size_t i;
+
+	for (i = 0; i < all.nr; i++) {
+		if (!all.devs[i].servers)
+			continue;
+		now.only_tells = use_is_claimed(all.devs[i].number, use);
+		if (device_stop(all.devs[i].number, &now))
+			status = EXIT_FAILED;
+	}
+	free(all.devs);
+	return status;
 }
 
 static int run(int argc, char **argv)
 {
-	struct stop how = { .milliseconds = DEFAULT_MS };
+	struct stopping how = { .sig = SIGTERM, .milliseconds = DEFAULT_MS };
+	bool is_shutdown = false;
 	const char *value;
 	int64_t time;
 	int option;
 
 	while ((option = option_next(&cmd_stop, argc, argv, &value)) > 0) {
-		if (option == 'n') {
-			how.is_dry = true;
+		how.is_dry |= option == 'n';
+		is_shutdown |= option == SHUTDOWN;
+		if (option != 't')
 			continue;
-		}
 		if (parse_time(value, NSEC_PER_SEC, &time) || time < 0 ||
 		    time / 1000000 > INT_MAX)
 			return invalid(NULL, "--timeout %s: must be a time such as 500ms, 30s or "
 				       "5min", value);
 		how.milliseconds = (int)(time / 1000000);
 	}
-	return option < 0 ? option_status(option) : verb_each(argc, argv, stop, &how);
+	if (option < 0)
+		return option_status(option);
+	if (is_shutdown && optind < argc)
+		return misused("%s: --shutdown is about all devices", argv[optind]);
+	return is_shutdown ? stop_at_shutdown(&how) : verb_each(argc, argv, stop, &how);
 }
 
 static void details(void)
 {
 	puts("Sends SIGTERM to each server and waits until it has completed the requests that it\n"
 	     "holds and has ended. The device stays up, and its requests wait for the next server.\n"
-	     "To end a server of abuse@NAME.service, stop the unit, or it starts the server again.");
+	     "To end a server of abuse@NAME.service, stop the unit, or it starts the server again.\n"
+	     "With --shutdown, for abuse-shutdown.service: the servers of all devices.");
 }
 
 const struct cmd cmd_stop = {
 	.name = "stop",
 	.run = run,
-	.args = "[-t TIME] DEV...",
+	.args = "[-t TIME] DEV... | --shutdown",
 	.summary = "end the servers of devices; the devices stay up",
 	.options = options,
 	.details = details,

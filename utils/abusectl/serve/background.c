@@ -6,6 +6,7 @@
  */
 #include "background.h"
 #include "cmd.h"
+#include "notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,16 +34,15 @@ static int reap(pid_t child)
 }
 
 /* The child writes to the pipe when it serves; the pipe is closed without a byte if it has ended. */
-static int await_child(pid_t child, int from)
+static int await_child(struct background *server, int from)
 {
-	char serves;
 	ssize_t nr;
 
 	do
-		nr = read(from, &serves, sizeof(serves));
+		nr = read(from, &server->number, sizeof(server->number));
 	while (nr < 0 && errno == EINTR);
 	close(from);
-	return nr == sizeof(serves) ? EXIT_OK : reap(child);
+	return nr == sizeof(server->number) ? EXIT_OK : reap(server->pid);
 }
 
 /* False: the caller has gone already. */
@@ -51,7 +51,7 @@ static bool be_bound_to(pid_t parent)
 	return !prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) && getppid() == parent;
 }
 
-int background_begin(bool *is_child)
+int background_begin(bool *is_child, struct background *server)
 {
 	pid_t parent = getpid(), child;
 	int ends[2];
@@ -69,7 +69,8 @@ int background_begin(bool *is_child)
 	}
 	if (child) {
 		close(ends[1]);
-		return await_child(child, ends[0]);
+		server->pid = child;
+		return await_child(server, ends[0]);
 	}
 	close(ends[0]);
 	caller = ends[1];
@@ -90,7 +91,7 @@ static void leave_streams(void)
 	close(fd);
 }
 
-void background_ready(void)
+void background_ready(unsigned int number)
 {
 	ssize_t ret;
 
@@ -98,8 +99,9 @@ void background_ready(void)
 		return;
 	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	setsid();
-	leave_streams();
-	ret = write(caller, "", 1);
+	if (!notify_is_wanted())	/* else they are the journal's */
+		leave_streams();
+	ret = write(caller, &number, sizeof(number));
 	(void)ret;			/* an error means that the caller has ended */
 	close(caller);
 	caller = -1;

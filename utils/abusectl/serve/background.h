@@ -8,17 +8,23 @@
 
 #include <stdbool.h>
 
+/* The child, as its caller knows it when it serves */
+struct background {
+	unsigned int number;		/* of the device */
+	int pid;
+};
+
 /*
  * Forks; no other thread may run, and nothing be open yet. EXIT_OK with *is_child true: go
  * on and serve. Else this is the caller, and what is returned is to be its exit status:
  * EXIT_OK once the child has called background_ready(), or the child's.
  */
-int background_begin(bool *is_child);
+int background_begin(bool *is_child, struct background *server);
 
 /*
  * This process serves. If it is such a child, it leaves its caller's session and standard
  * streams, and tells it so.
  */
-void background_ready(void);
+void background_ready(unsigned int number);
 
 #endif /* ABUSECTL_BACKGROUND_H */

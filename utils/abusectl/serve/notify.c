@@ -6,12 +6,34 @@
 #include "notify.h"
 
 #if HAVE_LIBSYSTEMD
+#include <stdlib.h>
 #include <systemd/sd-daemon.h>
+
+#define TAKEN_OVER	1000000000	/* nanoseconds: such a process is not told the interval */
+
+static bool takes_over;
+
+bool notify_is_wanted(void)
+{
+	return getenv("NOTIFY_SOCKET");
+}
+
+void notify_take_over(void)
+{
+	takes_over = notify_is_wanted();
+}
+
+void notify_main_pid(int pid)
+{
+	sd_notifyf(0, "MAINPID=%d", pid);
+}
 
 int64_t notify_interval(void)
 {
 	uint64_t usec;
 
+	if (takes_over)
+		return TAKEN_OVER;
 	return sd_watchdog_enabled(0, &usec) > 0 ? (int64_t)usec * 1000 / 4 : 0;
 }
 
@@ -22,7 +44,8 @@ void notify_alive(void)
 
 void notify_ready(const char *status)
 {
-	sd_notifyf(0, "READY=1\nSTATUS=%s", status);
+	if (!takes_over)
+		sd_notifyf(0, "READY=1\nSTATUS=%s", status);
 }
 
 void notify_stopping(void)

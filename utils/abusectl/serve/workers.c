@@ -7,6 +7,7 @@
 #include "backends/backend.h"
 #include "background.h"
 #include "cmd.h"
+#include "leave.h"
 #include "notify.h"
 #include "parse.h"
 
@@ -57,38 +58,47 @@ static void print_counts(const struct team *team)
 #undef COUNT
 }
 
-/* The next signal, or < 0 now and then: whoever watches hears that this process runs. */
+/*
+ * The next signal, or < 0 after @interval: whoever watches hears that this process runs, and it looks
+ * itself whether it may leave.
+ */
 static int next_signal(const sigset_t *signals, int64_t interval)
 {
 	const struct timespec step = {
 		.tv_sec = interval / 1000000000, .tv_nsec = interval % 1000000000,
 	};
 
-	if (!interval)
-		return sigwaitinfo(signals, NULL);
-	notify_alive();
-	return sigtimedwait(signals, NULL, &step);
+	return interval ? sigtimedwait(signals, NULL, &step) : sigwaitinfo(signals, NULL);
 }
 
 static void *attend(void *arg)
 {
 	const int64_t interval = notify_interval();
 	struct team *team = arg;
+	const struct serving *serving = team->serving;
+	bool is_leaving = false;	/* once the disk is in use no more */
 	int sig;
 
 	while (sem_wait(&team->opened))
 		;
 	for (;;) {
-		sig = next_signal(&team->signals, interval);
+		if (interval)
+			notify_alive();
+		sig = next_signal(&team->signals, is_leaving ? LEAVE_LOOK : interval);
 		/* Anyone may send it. */
 		if (sig == OVER && __atomic_load_n(&team->is_over, __ATOMIC_ACQUIRE))
 			break;
-		if (sig < 0 || sig == OVER || !team->srv)
+		if ((sig < 0 && !is_leaving) || sig == OVER || !team->srv)
 			continue;
 		if (sig == SIGUSR1) {
 			print_counts(team);
 			continue;
 		}
+		if (sig == SIGTERM && !is_leaving)
+			is_leaving = leave_is_bound(serving);
+		if (sig != SIGINT && is_leaving && leave_must_wait(serving))
+			continue;
+		is_leaving = false;
 		__atomic_store_n(&team->is_stopping, true, __ATOMIC_RELEASE);
 		notify_stopping();
 		abuse_server_stop(team->srv);
@@ -159,7 +169,7 @@ static void announce(const struct team *team)
 	if (serving->verbose)
 		print_counts(team);
 	serving->greet(serving, serving->greet_arg);
-	background_ready();
+	background_ready(serving->number);
 }
 
 /* The exit status and message for @err, which ended the server. */
