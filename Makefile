@@ -128,6 +128,18 @@ install-utils: utils
 	$(INSTALL) -D -m 644 udev/abuse.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/abuse.conf"
 	case "$(DESTDIR)$(LIBDIR)" in /usr/*) [ "$$(id -u)" != 0 ] || ldconfig ;; esac
 
+# Initial ramdisks with which a root file system on a disk of abuse boots. Their tools look below /usr alone.
+install-initramfs-tools: install-root-server
+	$(INSTALL) -D -m 755 utils/initramfs/hook "$(DESTDIR)$(PREFIX)/share/initramfs-tools/hooks/abuse"
+	$(INSTALL) -D -m 755 utils/initramfs/script "$(DESTDIR)$(PREFIX)/share/initramfs-tools/scripts/local-top/abuse"
+	$(INSTALL) -D -m 755 utils/initramfs/script "$(DESTDIR)$(PREFIX)/share/initramfs-tools/scripts/local-block/abuse"
+
+install-dracut: install-root-server
+	$(INSTALL) -D -m 755 -t "$(DESTDIR)$(PREFIX)/lib/dracut/modules.d/90abuse" utils/initramfs/dracut/*.sh
+
+install-root-server:
+	$(INSTALL) -D -m 755 -t "$(DESTDIR)$(PREFIX)/lib/abuse" utils/initramfs/root-server
+
 install-python:
 	@$(MAKE) --no-print-directory -C utils install-python
 
@@ -140,4 +152,4 @@ clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help dist demo bench bench-compare check check-field check-all check-quick check-kernel check-build fuzz crash-campaign seeds campaign-total lint deb rpm autopkgtest shell site format tools utils module install install-utils install-python install-module clean
+.PHONY: all help dist demo bench bench-compare check check-field check-all check-quick check-kernel check-build fuzz crash-campaign seeds campaign-total lint deb rpm autopkgtest shell site format tools utils module install install-utils install-initramfs-tools install-dracut install-root-server install-python install-module clean

@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# dracut: a root file system on an abuse disk, see abuse(7).
+
+check() {
+	require_binaries abusectl blkid || return 1
+	require_kernel_modules abuse || return 1
+}
+
+depends() {
+	echo rootfs-block shutdown
+}
+
+installkernel() {
+	instmods abuse
+}
+
+install() {
+	inst_multiple abusectl blkid mount umount grep sed cat mkdir modprobe
+	inst_libdir_file 'libnbd.so.0*'
+	inst_rules 60-abuse.rules
+	inst_simple /usr/lib/abuse/root-server
+	# shellcheck disable=SC2154
+	inst_hook cmdline 90 "$moddir/parse-abuse.sh"
+	inst_hook shutdown 20 "$moddir/shutdown-abuse.sh"
+}
