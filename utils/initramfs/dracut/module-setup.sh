@@ -16,7 +16,7 @@ installkernel() {
 }
 
 install() {
-	inst_multiple abusectl blkid mount umount grep sed cat mkdir modprobe
+	inst_multiple abusectl blkid mount umount sed cat mkdir modprobe
 	inst_libdir_file 'libnbd.so.0*'
 	inst_rules 60-abuse.rules
 	inst_simple /usr/lib/abuse/root-server
