@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # The one front door; `make help` lists it. Nothing is written outside build/ and the user's cache folder.
 # The version of everything is the one in module/dkms.conf.
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # Completion of abusectl for fish; all candidates come from "abusectl complete".
 
 function __abusectl_candidates

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The map of the driver: states, locks, structs, and the calls between files
  * under the file that defines them. The data path is submit.c (a request

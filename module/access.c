@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The rules of access: which caller may open and use which device. disk.c asks
  * when a disk is opened, server.c when a control node is opened and at every call.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * A claim: while a call copies the payload of a request, no other actor may end or
  * take the request. The call neither faults nor sleeps meanwhile. To fault pages in, it

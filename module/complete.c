@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * A held request is answered: exchange.c enters with one reply; it is matched,
  * checked, its bytes are copied, and the request ends. Knows nothing of the

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Calls that shape devices: parameters of one (on its control node), and adding,
  * removing and finding them (/dev/abuse-control). One function per command: copy

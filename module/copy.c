@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Bytes between the pages of a request and a server's memory. claim.c enters
  * with a claimed request and page faults are off while it is touched; between

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Birth and death of one device. Entered by index.c (add, remove); setup.c
  * handles its life in between, disk.c the side of the block layer, and recover.c the requests

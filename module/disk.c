@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The block layer's side of a device: tag set, disk, limits, open and release,
  * events. Entered by device.c; requests go to submit.c.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Advisory locks and polls on descriptors of a control node. A sealing takes both away
  * from descriptors that may not use the device any more. Otherwise the owners of these

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The exchange call: complete requests, fetch others, wait for them. Read it from top to
  * bottom; complete.c processes each reply, fetch.c fetches.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The driver stops waiting for servers. submit.c enters when a request arrives,
  * serving.c when a server asks for requests, disk.c when somebody claims the disk;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * /proc/PID/fdinfo of a descriptor of /dev/abctlN, for operators: which device the process
  * serves, how many requests it holds, and which files it registered.

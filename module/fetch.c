@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Servers fetch requests: exchange.c enters to fetch the oldest requests, or to wait for
  * one. The descriptor holds a request that was fetched; complete.c processes the reply. This

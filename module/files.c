@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Registered files, to which replies may redirect requests: permission checks,
  * registration, reference counts, and the last close. redirect.c does the I/O.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The numbers of all devices: find, add, remove, and who may have how many.
  * Entered by control.c, by the open of a control node, and by the block

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Workers for redirected requests: each hardware queue has a lane, a list of jobs and the
  * workers for it. A worker does one job after the other and ends them in batches. Before

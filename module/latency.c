@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Latency histograms, one for each operation, in /sys/class/abuse/abctlN/latency/. Reading a
  * file of a device makes that device record, until ABUSE_LATENCY_WATCH after the last such

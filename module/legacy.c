@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The calls of 2009: status, GET_BIO, PUT_BIO, readiness. A request that GET_BIO returned
  * stays pending, and any process may complete it; PUT_BIO claims it.

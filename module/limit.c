@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The queue limit: how many requests of a device may be pending, held or claimed at
  * once, across all of its hardware queues. A request beyond the limit waits in the

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Load and unload, module parameters, majors. Exit mirrors init; everything else
  * begins in index.c (a device is added) or server.c (a control node is opened).

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The map of a device: which ranges of the disk the kernel serves alone, from which place
  * of which file. The extents are in a tree, ordered and without overlaps. map_call.c changes the

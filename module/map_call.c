@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The calls MAP and GET_MAP: entries are read, checked as a whole and put into the map; then
  * the call waits for what began under the former ranges.

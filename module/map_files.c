@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The files of a map, from when a range is first mapped to one until none is, no request of
  * the map runs there, and what these wrote was synced. They keep their place in the list of

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * READs whose bytes the page cache of a file has, copied from there in the submitter's own
  * context: with the checks that the kernel's own buffered read makes, but no call into the

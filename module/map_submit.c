@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * A request arrives on a device that has a map: it is served in place from the page cache,
  * or by a worker on the file of its range (redirect.c), or is left to submit.c, which queues it

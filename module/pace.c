@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Limits how fast a user without CAP_SYS_ADMIN changes devices. Each set-up, live change,
  * reset, add and remove causes several change events, and udev handles the events of all

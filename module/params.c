@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Checks and defaults of everything user space may ask for. Pure functions:
  * control.c and legacy.c enter with a copy of the caller's struct and hand on

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Numbers in, errno out: what params.c checks. No locks, no user pointers, so
  * that tests/unit compiles it in user space.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The lists of pending requests, one per hardware queue, and the servers that sleep
  * until a list has a request. submit.c and limit.c append, fetch.c and legacy.c take,

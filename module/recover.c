@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * No server completes a request: the requests of a dead server return to the queue; RESET,
  * REMOVE, a smaller capacity and time-outs end requests with EIO. Entered by server.c when a

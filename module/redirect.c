@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Redirected requests: the kernel does the I/O on a registered file, with the request's
  * own pages, and ends the request with the result. complete.c enters with a claimed

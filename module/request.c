@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * One request: its slot, its id, and the one function that moves it between the
  * states of abuse.h. Knows nothing of queues, servers or user memory.

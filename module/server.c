@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The file operations of /dev/abctlN: a descriptor is a server's. Each call is
  * checked by access.c and handed to the file that knows it.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The list of live servers of a set-up: descriptors that asked for requests in it (EXCHANGE
  * with max_requests above 0, or GET_BIO), and whose process is alive. Entered by these

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * Set-up, live changes and reset of a device. Entered by calls of servers; disk.c sets the
  * limits, params.c checks values, recover.c ends the requests that a reset finds.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The state table of a request as data: which state may follow which. abuse.h
  * tells it in words. Pure, so that tests/unit compiles it in user space.

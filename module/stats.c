@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The counters of a device, and its attributes below /sys/class/abuse/abctlN:
  * state, owner and counters, one value a file; admitted can be written.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * A request arrives: the block layer enters here, the request is put at the end
  * of the queue and a server is woken; fetch.c goes on. Never touches user memory.

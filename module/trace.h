@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * One trace event per arrow of the state table in abuse.h. Integers only, a form
  * that has not changed between kernels.

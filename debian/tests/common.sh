@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=sh
 # Sourced by the tests that need the module: a member of the group and a stranger, device 0, and what becomes of both.
 set -eu

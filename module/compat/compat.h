@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * What older kernels lack, in the shape the newest gives it; included by force
  * before every source. The only file with conditions, and those ask what

@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
+# Copyright (C) 2026 the abuse authors
 # probe.sh OUT DIR CC [FLAG]...: writes to OUT, a header, which of the interfaces in DIR the kernel at
 # hand has. CC and FLAGs are the kernel's own. Each DIR/NAME.c is the body of a function that compiles
 # only where the interface is there; its answer is ABUSE_HAVE_NAME, 0 or 1.

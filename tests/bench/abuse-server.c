@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * A server for the benchmark that is nothing but ABUSE_EXCHANGE: what the module
  * costs, like for like with ublk-server.c. Adds device -n with a hardware queue

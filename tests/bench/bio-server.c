@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * A server for the benchmark that speaks the interface of 2009: GET_BIO, PUT_BIO,
  * poll. Its store is the array itself, which the kernel copies from and to, as

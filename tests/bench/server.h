@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Shared by the servers of the benchmark, so that they differ in nothing but the
  * interface they serve: options, stores, threads, the end upon a signal.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The peer of abuse-server.c on ublk, with the same stores: a thread and a ring for
  * each hardware queue, one io_uring_enter to commit a batch, fetch anew and

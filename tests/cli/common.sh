@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Shared by the tests of the command line: abusectl as built (or $ABUSECTL), its status and what it said on
 # both streams, a made-up class directory. Sourced, never run.

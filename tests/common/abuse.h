@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Shared by the C tests of the driver: a device of their own, its calls, I/O on its
  * disk that may block for long, a server in memory, waiting for conditions.

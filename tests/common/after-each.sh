@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # Run in the guest after each test: it may leave nothing. Any output, or a status other than 0,
 # fail the test that just ran.
 set -u

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The map of the kernel, played for the backend cow (cow.h): one for all processes, by sector.
  * A request that it holds runs under a shared lock, MAP takes that alone: as in the kernel it

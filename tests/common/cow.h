@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The backend cow without a device: cow_server() opens it as abusectl would, cow_do() has a
  * request done by its callbacks and, where they redirect it, by the kernel, as played

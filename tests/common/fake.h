@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The library's serving half against a kernel played here: it hands out requests made
  * up by fake_describe(), interrupts calls, refuses replies, and keeps account of each

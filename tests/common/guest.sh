@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Sourced by the shell tests that run in a guest: `test.sh` and what concerns the module and its devices.
 # shellcheck source=tests/common/test.sh

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Sourced by the shell tests that run on the host and boot guests of their own (`# where: host`), such as those
 # that pull the plug and boot again.

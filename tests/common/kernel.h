@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Enough of the kernel to run queue.c, limit.c and fetch.c of the module in one thread of
  * user space. Actors are coroutines. Each access to shared memory is a point at which

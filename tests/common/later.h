@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * For unit tests of libabuse: requests that callbacks leave to another thread, memory
  * for a store of FAKE_MAX blocks, and a server from open to free.

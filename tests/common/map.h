@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Mapping: entries, the calls MAP and GET_MAP, and the counters of a map.
  */

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Sourced in a guest where packages are installed, whichever kind: what a user may expect of them, and of their removal.
 # shellcheck source=tests/common/test.sh

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * For tests of how long the driver waits for servers: a user's device, I/O that ends
  * at once or waits, and servers that are processes of their own.

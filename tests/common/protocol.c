@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The protocol between queues, servers and the queue limit: queue.c, limit.c and fetch.c of
  * the module on random schedules (kernel.h). protocol.sh builds it; a test names one of

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Builds protocol.c with parts of the module, whose own includes of the kernel are left out, and runs one part of it.
 # Sourced by tests of the room unit, never run.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * For tests that race answers against something else for a while: threads that do
  * I/O and check every byte that they may rely on, servers of each kind that come

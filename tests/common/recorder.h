@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * For tests of what reaches a server: one that serves from memory in the test's
  * own thread while a job or I/O is under way and notes each request;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Redirecting: files to redirect to, single replies, and a server thread that leaves
  * every request of its disk to one file.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # What a kernel with something to complain about says, in its log or on its console: one of these, and nothing of a
 # boot without a fault. Sourced by who runs tests.

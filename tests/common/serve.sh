@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Sourced by shell tests in a guest that serve devices with abusectl: a device of their own and
 # servers that are gone when the test ends, however it ends.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /* System calls of a simulated server are the simulation's; see COW_SYSTEM_CALLS in cow.h. */
 static ssize_t sim_pwrite(int fd, const void *from, size_t length, off_t offset);
 static int sim_fallocate(int fd, int mode, off_t offset, off_t length);

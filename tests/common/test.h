@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Functions for all C tests: ok() notes a failure and goes on, must() ends the test
  * at once, done() is the exit status. Lines are TAP; 0 passed, 1 failed, 77 skipped.

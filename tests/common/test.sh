@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Functions for all shell tests, on the host and in a guest: checks that print TAP lines and end the test when
 # they fail, a cleanup stack, skipping with a reason, waiting for conditions. Sourced, never run.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Servers that wait for ever, each a thread with a descriptor of its own, and what their
  * waiting costs. They read zeroes; RESET ends them.

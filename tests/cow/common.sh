@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Shared by the tests of the backend cow: a base with bytes of its own, on a file system that keeps holes. Sourced,
 # never run.

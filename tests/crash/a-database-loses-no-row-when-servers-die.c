@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * SQLite writes rows to a file system on a disk whose servers are killed, stopped, run out of
  * descriptors, and are replaced: every row that was acknowledged is there afterwards, each as it

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * 256 devices are added, set up and served by one process at the same time, each
  * gives its own bytes, and all are removed again.

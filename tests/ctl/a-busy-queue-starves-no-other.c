@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * With a queue limit, readers who keep the queue of one processor full leave one that reads
  * from another processor its share: it need not wait until they pause.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A user's device whose request expired fails as a whole, live servers or not, until one
  * more user_timeout has passed and a server then asks for requests: one that asked

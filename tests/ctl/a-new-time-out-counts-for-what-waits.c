@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A time-out set while requests wait counts from when they came: older ones,
  * queued or held, end with EIO at once; taken off again, nothing ends by itself.

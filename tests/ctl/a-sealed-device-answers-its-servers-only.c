@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * From a sealed set-up on, the control node answers CAP_SYS_ADMIN and the uid named
  * there; every call of another's descriptor is EPERM, of one opened earlier too,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Only the administrator can write a disk that the system trusts: a sealed disk opens for
  * CAP_SYS_ADMIN alone, with any mode of its node, and is not sealed (EBUSY) while

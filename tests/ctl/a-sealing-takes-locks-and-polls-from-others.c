@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Advisory locks (flock, fcntl of both kinds) and polls that others took on a control
  * node before it was sealed are gone with the sealing, those who wait for a lock then get

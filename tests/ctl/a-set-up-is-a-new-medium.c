@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * After RESET and a new set-up nobody reads a byte of the former medium and no byte of it
  * reaches the new one, though the disk stays open, mapped or dirty meanwhile; the former's lost

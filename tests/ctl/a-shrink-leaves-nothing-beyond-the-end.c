@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Once a shrink has returned nobody is handed a request beyond the new end, whatever
  * way it takes back into the queue: from a PUT_BIO whose memory faults, or from a

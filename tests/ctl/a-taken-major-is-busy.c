@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A major number that is taken, block or character, makes the load fail with
  * EBUSY and one line in the kernel log that names it; nothing is left of the

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A user's device that always has something unanswered and completes, in one user_timeout,
  * less than user_floor bytes and less than user_floor_requests requests fails, though each

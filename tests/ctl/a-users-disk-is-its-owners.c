@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The disk of an ordinary user's device opens for its owner alone, whatever the mode of
  * its node: neither for another user nor for root. The control node is born the owner's,

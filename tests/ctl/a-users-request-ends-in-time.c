@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * On a user's device a request that no server completes, queued or held, ends with EIO
  * after user_timeout, which the user cannot raise (EPERM) but may lower, and root may

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A disk added through /dev/abuse-control has a number of the kernel's blkext major, one that was
  * made at load keeps 2009's, unless major= was given; each opens as itself, GET_STATUS tells its

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * REMOVE is EBUSY while the disk is open, whether the device is up or empty, and
  * then the device serves on; once it is closed REMOVE works, with a

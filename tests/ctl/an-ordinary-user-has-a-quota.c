@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Where /dev/abuse-control lets an ordinary user in, a device added is that user's:
  * so many devices and requests and no more (EDQUOT), removed by none but

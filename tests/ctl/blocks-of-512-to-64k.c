@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Devices with blocks of 512 bytes to 64 KiB come up by either call and hand out
  * whole blocks alone; blocks larger than a page are EINVAL where the kernel has none.

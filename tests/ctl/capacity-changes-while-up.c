@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Capacity goes up and down on a device that is up and open: queued requests
  * beyond a new end get EIO, those within stay, new ones see the new end,

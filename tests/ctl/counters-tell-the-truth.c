@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Each attribute below /sys/class/abuse/abctlN shows what is: state, owner,
  * readiness, limits; queued, held, served, errors, returned and the age of the

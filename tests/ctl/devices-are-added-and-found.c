@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * ADD makes the device that was asked for, by number or any, with its name and
  * UUID; a number, name or UUID that is taken is EEXIST; GET_FREE finds an

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Opening a hand-made node of a number that does not exist makes the device, from
  * the control side and from the block side (where the kernel has its probe), for

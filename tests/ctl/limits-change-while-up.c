@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The queue limit changes while requests wait: more room lets held back requests in
  * at once, less room takes none away and counts from then on.

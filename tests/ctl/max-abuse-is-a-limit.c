@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * max_abuse=3 makes three devices at load and lets no more in, neither through
  * ADD and GET_FREE (ENOSPC) nor through hand-made nodes; a removed one may be

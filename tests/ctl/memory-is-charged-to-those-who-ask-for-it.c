@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The memory in which a descriptor notes results of GET_BIO, 8 bytes for each request of the device, is
  * charged to the memory cgroup of the process that called it.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * GET_PARAMS tells everything as SET_PARAMS set it, and the block layer shows
  * the same limits for the disk.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * With max_part a sealed device's partitions appear when its first server
  * waits, are read and written where they lie, and go with RESET; one that is not

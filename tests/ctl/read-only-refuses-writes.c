@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A read-only device gives no write to its servers and tells who writes; it may
  * become read-only while up, but not (EBUSY) while the disk is claimed, and who

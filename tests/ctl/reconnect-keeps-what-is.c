@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * SET_STATUS of a device that is up is EBUSY without RECONNECT; with it size and
  * block size must match (EINVAL), queue limit and READ_ONLY may change, and

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The module unloads and loads 200 times, now and then after I/O was served and
  * with a device more or less, and leaves neither node nor major behind.

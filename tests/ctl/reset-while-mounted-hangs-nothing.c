@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * RESET of a device with a mounted, busy file system is not refused: every process that waits
  * for it gets an error, sync returns, umount works, and only then can it be set

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Root opens a user's disk, and mounts it, only after CAP_SYS_ADMIN wrote 1 to the
  * attribute admitted: a program set-uid to root that the owner starts does not either.

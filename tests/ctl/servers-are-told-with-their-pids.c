@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The attribute servers counts the descriptors that asked for requests in this set-up and whose
  * process lives, whether by EXCHANGE or by GET_BIO, and names the pids that the reader's

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * An empty device whose disk is claimed (as by a mount that outlived RESET)
  * cannot be set up: EBUSY, by either call. A mere open is no claim, and set-up

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * However early a server asks for requests, the change event that says "up" comes
  * before the one that says "ready".

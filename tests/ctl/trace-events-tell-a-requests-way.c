@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The trace events of a request come in the order of what happens to it, each with its
  * device and with the id that its server knew: queued, handed out, requeued when that

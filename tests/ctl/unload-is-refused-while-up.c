@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The module does not unload while a device is up, or a control node or a
  * disk is open, and what is up serves on; after RESET and close it does.

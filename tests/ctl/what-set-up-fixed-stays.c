@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * On a device that is up SET_PARAMS may change capacity, queue limit, time-out and
  * READ_ONLY; any other field that differs is EBUSY and nothing changes; a field

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Sourced by the tests of this room, which run a tool on a loop disk and on an abuse disk in the same guest and compare
 # what it says. The guest has the tools: see tests/check.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Processes of root and two users issue calls of every kind on the nodes of eight devices, with
  * arguments mutated from right ones, from memory that faults, blocks or goes; they pass

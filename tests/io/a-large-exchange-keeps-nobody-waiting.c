@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * An exchange that answers many large READs ends the first one long before it copies
  * the last one, and lets others run on its processor meanwhile.

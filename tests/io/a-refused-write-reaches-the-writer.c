@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A write is acknowledged when it is answered, not when it is fetched: until then
  * its writer waits, and a server that refuses it makes direct writers, fsync of

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A write that its submitter made atomic comes as one request that says so, if the
  * set-up asked for atomic writes, and can be neither stored nor redirected by the

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * 512 requests of several hardware queues are handed out, each queue's in one
  * exchange; then one takes 512 answers. Each request has its own bytes.

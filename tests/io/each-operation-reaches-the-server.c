@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * On a device that asked for all of them, a flush, a write with FUA, a discard and
  * a write-zeroes (with and without leave to deallocate) each reach the server

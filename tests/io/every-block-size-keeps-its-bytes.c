@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * With blocks of 512, 1024, 2048 and 4096 bytes, random direct and buffered writes of
  * whole and odd lengths read back as written, and every request is whole blocks.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Requests merged of up to 256 bios are handed out as one, and every byte of them
  * goes to and comes from the right place, also if each page of the server's

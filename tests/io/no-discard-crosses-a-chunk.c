@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * "No request crosses a multiple of chunk" holds for DISCARD and WRITE_ZEROES too:
  * a server that stripes by chunk need not split them.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * On a device that is set up with a chunk no read or write crosses a multiple of it,
  * neither one that is submitted whole nor neighbours that could be merged.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * max_request is respected for every operation that carries bytes, a write of just
  * that size (up to 1 MiB, in 256 pages) arrives as one request, and what is larger

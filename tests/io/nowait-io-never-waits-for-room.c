@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * I/O with RWF_NOWAIT is queued while the device has room for a request and ends with EAGAIN at
  * once when it has none; the same without the flag waits until there is some.

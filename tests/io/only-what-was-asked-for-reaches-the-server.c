@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A device gets only the operations that its set-up asked for: without WRITE_CACHE no
  * FLUSH, with it and without FUA a write and then a FLUSH, without DISCARD an error

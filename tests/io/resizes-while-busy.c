@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * While readers and writers keep a device busy it grows and shrinks, with requests
  * queued and held: I/O below the smallest size never fails, I/O beyond the end

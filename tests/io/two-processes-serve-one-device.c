@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Two unrelated server processes share one device and one store: both get work, and
  * what one stored the other gives back.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Segments smaller than a page, beginning at any 512 bytes inside one and running
  * across page ends, more of them than one request may have, keep their bytes in both

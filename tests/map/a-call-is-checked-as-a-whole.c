@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * MAP refuses what is wrong, each with its error, and then changes nothing; what it
  * takes replaces, splits and joins ranges as an array of sectors would, and GET_MAP tells it.

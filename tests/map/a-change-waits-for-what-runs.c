@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * MAP returns when what began under the ranges that it changes has ended, and waits for
  * nothing else. It can be killed, and the same call again waits for the same requests. RESET, REMOVE

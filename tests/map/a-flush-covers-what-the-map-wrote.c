@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A FLUSH syncs the files that took WRITEs by the map, mapped still or not, and then goes to a
  * server, unless WRITE was mapped for the whole disk before it began to sync, and still is. The server

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A server that sleeps is woken for a request that no range has, although the last request of its
  * plug is one of the map; and CLEAR on a device that has neither map nor file changes nothing.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A request that one range holds and permits is done on that range's file, though every server
  * is stopped or dead: READs of cached bytes in place, all else by a worker, each counted so. Any

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Claim, doom, RESET and the map: module/claim.c, complete.c, redirect.c, legacy.c (PUT_BIO), recover.c (sweep), setup.c,
  * map_submit.c, map_call.c.

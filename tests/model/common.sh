@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Shared by the tests of the models: spin, the states and moves of module/states.h as Promela, a verification that
 # visits every state, and one that must find a fault. Sourced, never run.

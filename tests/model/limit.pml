@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The queue limit, and the wake-ups of servers that sleep in exchange: module/limit.c, queue.c, fetch.c, submit.c.
  *

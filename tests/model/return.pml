@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Held requests return when their server dies or its call fails: module/recover.c, queue.c, fetch.c, and PUT_BIO's claim.
  *

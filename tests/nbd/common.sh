@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Shared by the tests of the backend nbd: NBD servers on a socket of their own, gone when the test ends. Sourced,
 # never run.

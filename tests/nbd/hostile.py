@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 """hostile.py SOCKET MODE: an NBD server (newstyle, simple replies) that misbehaves as MODE says."""
 import os
 import socket

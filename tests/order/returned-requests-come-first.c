@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Requests that go back to the queue, because its holder closed or because it could not be
  * delivered, is handed out before all that still waits, in its old order.

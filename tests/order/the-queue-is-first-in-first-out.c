@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Requests of a hardware queue are handed out in the order in which they came,
  * whatever their kind and the number of calls that fetch them; of several queues

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Shared by the tests of the packages' life: each runs itself again inside a throwaway root of the suite, at native speed,
 # where /src is the tree. No module can be loaded there; what the kernel must take part in is tested in booted guests.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A server is inside exchange, in a fault on its own memory (userfaultfd), while its
  * device is removed, with one hardware queue and with several: it is told ENODEV.

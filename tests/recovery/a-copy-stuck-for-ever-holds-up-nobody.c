@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A server whose memory never comes (userfaultfd) is stuck in the copy of a READ
  * reply, of a WRITE's payload, of a STORE or of PUT_BIO, by itself: meanwhile RESET and the time-out

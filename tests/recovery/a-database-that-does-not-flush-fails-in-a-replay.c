@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * SQLite on ext4 on a recorded disk: with synchronous=FULL each disk that a power cut could have
  * left has every row that was acknowledged, and no error; with OFF the replay finds disks that have

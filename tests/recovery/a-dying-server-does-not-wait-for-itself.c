@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A killed server that has its own disk open with dirty pages writes them back when
  * that is closed: what it held is back in the queue by then, so that another

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A processor goes offline and comes back while requests that it submitted wait for a
  * server, on a device with a hardware queue for each: the kernel waits for none of them,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * While one server sleeps in its backend with what it fetched, another that waits is
  * woken for each further request; a wake-up that finds its waiter gone or interrupted

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * sync(2) waits at most one user_timeout in all for a user's device of one request at a
  * time and many dirty pages, whose server polls and looks but never answers; likewise the

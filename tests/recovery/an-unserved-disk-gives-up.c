@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * I/O of a disk without a server and without a claim, root's, ends with EIO after
  * unserved_timeout, counted from when the last server went or the claim went if that was

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Servers that fetch, answer some and close over the rest, beside others that stay:
  * no I/O fails, no byte is wrong, nothing hangs.

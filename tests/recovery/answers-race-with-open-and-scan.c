@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * On a sealed device with a partition table, opening, closing and re-reading the
  * table race with writers, with servers that come and go, and with RESET: nothing hangs,

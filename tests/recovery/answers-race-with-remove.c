@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Devices are added, served, reset and removed, by two callers at once, while servers
  * and writers are at work on them: REMOVE is EBUSY as long as the disk is open and

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * RESET and set-up, over and over, while servers of both kinds fetch and answer:
  * every I/O ends, with its bytes or with an error, nothing hangs and no byte is wrong.

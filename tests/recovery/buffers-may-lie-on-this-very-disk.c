@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A server that passes memory mapped from its own disk, for the payload of a WRITE or
  * as its reply to a READ, waits for itself and for nobody else: another server

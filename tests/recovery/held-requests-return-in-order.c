@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Requests that a server held go back to the queue, in order and just once, when it
  * closes, exits, is killed or runs another program, also while a forked child, a

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Server processes are killed over and over, wherever they are, each time another takes
  * over: no I/O fails, each write that was acknowledged is read back.

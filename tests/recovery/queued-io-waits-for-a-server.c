@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * I/O on a device without a server waits; when the first server comes, at last, all
  * of it is done, with the right bytes.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Writers are killed with I/O in flight, so that their last close writes back, while
  * the partition table is read again in a loop and one server answers: a final close

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The kernel does redirected I/O as the process that registered the file, whatever its
  * workers may: blocks that a file system reserves for root are not an ordinary user's.

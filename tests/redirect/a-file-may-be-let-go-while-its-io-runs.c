@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Each batch goes to a file that is opened, registered, unregistered and closed around
  * the call: asynchronous I/O is then all that keeps it. Thousands of reads by several

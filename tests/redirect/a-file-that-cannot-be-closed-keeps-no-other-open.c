@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A worker drops the last reference to a registered file, whose close never ends: files of
  * other devices and of programs that have nothing to do with abuse are closed all the same,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Each rule of who may redirect what to which file has its error: at registration,
  * and in the status of a reply, after which the request is still held.

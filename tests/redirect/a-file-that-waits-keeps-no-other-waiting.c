@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Of requests that one call redirects, each begins, and each that can be done is done,
  * although others sleep in their file: here another of our disks, which does not answer.

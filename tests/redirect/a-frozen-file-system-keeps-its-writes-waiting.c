@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A frozen file system is written to only after it thaws: what was redirected there
  * waits, may be read meanwhile, and keeps neither others nor a killed RESET waiting.

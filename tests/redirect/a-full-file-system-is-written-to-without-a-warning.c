@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A full XFS flushes workqueues of its own, which only some of the kernel's workers may:
  * redirected writes there end with ENOSPC and nothing in the kernel's log.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Once write-back to a registered file has failed, no later FLUSH or FUA of the device
  * succeeds, whichever server, descriptor or file it goes to and whoever else was told of

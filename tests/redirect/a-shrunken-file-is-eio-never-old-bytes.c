@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A READ redirected to a file that ends within or before it fails with EIO, buffered and
  * direct; one that ends just there does not.

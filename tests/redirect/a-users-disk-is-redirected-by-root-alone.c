@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The time-out of a user's device cannot be got around with a file that its user can
  * hold up, which is any: EPERM, unless root registers it. On root's device, which may

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Each request that a server redirects is done on the file, at the offset that it named, and on
  * no other byte: buffered and direct, aligned or not, requests of one bio and of many;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * /proc/PID/fdinfo of a control descriptor names its device, says whether it serves, how
  * many requests it holds, and which files it registered, each with mode, flags and path.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A file that leads back to the disk it would serve is refused, by however many disks and
  * file systems of ours the way goes, since nothing could end what went round there. Disks

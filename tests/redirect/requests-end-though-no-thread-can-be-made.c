@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * All workers of a processor sleep in files that do not answer, and the kernel cannot make
  * another: a request that was redirected to a file which does answer ends all the same.

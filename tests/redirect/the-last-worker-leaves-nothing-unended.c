@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * As many requests sleep in their file as there are workers, and one that was done just
  * before the last of them is ended all the same: nobody else would be there to end it.

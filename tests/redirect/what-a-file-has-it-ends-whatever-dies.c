@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A request that a file has is ended by that file alone: neither its server's death nor
  * UNREGISTER nor a time-out nor DEVICE_FAILURE ends it; RESET and REMOVE wait for it, can

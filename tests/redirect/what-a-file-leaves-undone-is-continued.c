@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A file that reads or writes less than it was asked to, by any number of bytes, is asked for
  * the rest until all is done, each byte at its place: at once, and as direct I/O that ends

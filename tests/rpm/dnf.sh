@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Sourced where the tests of the rpms run dnf, on a Debian that has what the packages require, though not from rpm.
 

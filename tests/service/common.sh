@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Shared by the tests of abuse@.service in a guest: files of /etc/abuse that are gone afterwards, with the device, the
 # unit and whatever fstab says of it. Sourced, never run.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Shared by the tests that boot from a root file system on an abuse disk: a copy of the system on a second disk, whose
 # server is started by the initial ramdisk. Sourced, never run.

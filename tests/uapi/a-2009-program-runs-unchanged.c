@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A server as 2009 wrote them, with nothing but what that header said, runs as
  * it is: O_RDONLY, poll for POLLMSG, GET_BIO, memory from malloc, PUT_BIO.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The first exchange binds a descriptor to its process: from a forked child it is
  * EBUSY then, while the child's own descriptor works; the calls of 2009 do not

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * 600 reads against a queue of 512 without a server: 512 are queued and
  * the rest wait; one exchange hands all 512 out, each once, one takes all

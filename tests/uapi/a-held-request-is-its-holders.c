@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A request that a descriptor fetched is given to no other one, and no other one may
  * answer: not another exchange (ESTALE), not PUT_BIO (EBUSY), and GET_BIO

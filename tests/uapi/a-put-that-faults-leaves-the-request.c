@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * PUT_BIO whose memory faults, from the first byte on or half-way through the
  * payload, is EFAULT; the request is back in the queue and a good answer then

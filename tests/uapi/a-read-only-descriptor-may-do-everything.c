@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A control node opened O_RDONLY, as in 2009, may set up, serve, answer
  * and reset, by the old calls and the new one.

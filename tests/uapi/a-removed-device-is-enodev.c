@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * After REMOVE an open control descriptor gets ENODEV from every call and POLLHUP
  * from poll, who waits there is woken with the same, and the nodes are gone.

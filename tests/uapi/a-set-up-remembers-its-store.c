@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A set-up remembers the label of its store: GET_PARAMS and sysfs show it, a live
  * change keeps it and cannot replace it, RESET removes it.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A server that may look for 1 ms before it sleeps looks no longer than a few wake-ups
  * take nor than it waits, hardly ever where requests come more rarely than that, not where

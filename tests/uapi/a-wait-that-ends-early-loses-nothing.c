@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A signal in an exchange that waits is EINTR and nothing has happened, with
  * SA_RESTART too; where a reply was taken it is 0. Time-out is 0 without

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A WRITE answered with STORE has its bytes at the address that the reply names before
  * its writer hears of it, whether they went into the buffer or not. What is no WRITE,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * ADD, REMOVE and GET_FREE refuse one bad value, everything else being valid,
  * with the documented errno, and make no device then, nor for a uid 0 without

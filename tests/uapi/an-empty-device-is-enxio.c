@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Requests asked for of a device that is not set up are ENXIO, and RESET ends an
  * exchange that waits with it; replies alone are judged as ever. I/O on an

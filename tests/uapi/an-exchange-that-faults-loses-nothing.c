@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Memory that faults anywhere in an exchange costs no request and no reply: what could
  * not be handed out is back at the front, what was not taken is still held,

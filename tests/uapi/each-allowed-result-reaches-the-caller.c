@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A reader or writer gets the errno of the server's reply, for each
  * errno that is allowed; any other is EINVAL and the request is still held.

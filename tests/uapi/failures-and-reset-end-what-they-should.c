@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * MEDIA_FAILURE fails that one request; DEVICE_FAILURE fails all of them, held
  * ones too, and leaves the device up; RESET fails all of them, held ones too,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Where set-up asked for a write cache, a flush reaches GET_BIO as a
  * SYNC_NOTIFICATION without vecs, and PUT_BIO answers it; where it did not, fsync

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * GET_BIO hands out the oldest request and moves it to the tail without owning
  * it; without a transfer address it fills in the header alone; vecs add up to

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * On a device set up with DISCARD, WRITE_ZEROES or FUA, GET_BIO and PUT_BIO
  * give EOPNOTSUPP; exchange serves it. With none of them they work.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A batch is the oldest requests in order, as long as the payload of the next
  * WRITE fits the buffer and there is room for entries; payloads lie on 4096

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * An id answers the one hand-out it names: stale, forged, duplicated and foreign
  * ids, those of GET_BIO and those of another device are ESTALE, and end

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The status calls read and write 44 bytes of abuse_info, also for a 64-bit
  * program: the four after them keep their value and need not exist.

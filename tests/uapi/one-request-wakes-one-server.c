@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A request wakes one of the servers that sleep in exchange, on whatever queue's processor,
  * and none as long as another one looks before it sleeps: that one takes request after

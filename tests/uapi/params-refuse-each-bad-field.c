@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * SET_PARAMS refuses one bad field, everything else being valid, with the
  * documented errno and leaves the device empty; the edges of each range are

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * poll reports POLLMSG together with POLLIN while a request is there that is
  * not held; in mode 1 only while one is there that no live descriptor was handed.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * PUT_BIO with a stale, forged or other device's id is ENOMSG; with another
  * sector, command or vec_count than the request's it is EINVAL and the request

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Processes issue every call of the interface, and calls that it has not, on every node
  * with arguments that are right, nearly right or wrong, while I/O goes on and a good

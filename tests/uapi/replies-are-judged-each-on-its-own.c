@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * In one batch each reply gets its own status, a bad one takes nothing from
  * the good ones, and after EINVAL or EFAULT the request is still held and can be

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * SET_STATUS refuses one bad field, everything else being valid, with the
  * documented errno, and leaves the device as it was.

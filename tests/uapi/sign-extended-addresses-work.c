@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A 32-bit program may pass addresses that its compiler extended with the
  * sign, such as those of its stack: for GET_BIO and PUT_BIO, the vecs, and

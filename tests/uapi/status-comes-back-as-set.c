@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * SET_STATUS sets an empty device up and GET_STATUS tells what was set: size,
  * block size, queue limit, flags, number, the block device's number, counts.

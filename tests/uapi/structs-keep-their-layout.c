@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The structs have the offsets and sizes of the contract: those of 2009 as
  * they were, the newer ones alike for 32-bit and 64-bit programs; the command

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A program built when the structs were longer or the strides wider is understood as
  * long as what it adds is zero; what the kernel does not know it fills with

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * With a queue limit of 1 (and 3) never more than that are counted or handed
  * out; the other writers wait, none of them fails, and all end in the end.

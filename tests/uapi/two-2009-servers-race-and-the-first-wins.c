@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Two processes of 2009 get the same request and both answer: the first
  * answer counts, the second is ENOMSG, every request is ended exactly once.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A command number that is not of the interface is ENOTTY, on a control node and
  * on /dev/abuse-control, whatever size or direction is coded into it.

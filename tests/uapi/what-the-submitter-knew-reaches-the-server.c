@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A request says which I/O priority its submitter has and, where the kernel has such
  * hints, how long a write's bytes will live; a server that has no room for these

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A server that waits in exchange while the device is reset and set up anew gets
  * ENXIO, is handed none of the new disk's requests, can answer none and change

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * 200 sealed and named devices that are added and removed in a burst each get
  * their link by name, and leave no link, node or record of udev behind.

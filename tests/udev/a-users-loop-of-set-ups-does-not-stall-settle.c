@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * While an ordinary user sets a device up and resets it without a pause, adds and removes
  * devices, changes size or read-only, udev keeps up: `udevadm settle` returns, few events

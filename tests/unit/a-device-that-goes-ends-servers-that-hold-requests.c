@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A server all of whose threads or loops wait for answers from elsewhere, full or not,
  * hears that its device was reset or removed, and ends with what it holds; so it does when

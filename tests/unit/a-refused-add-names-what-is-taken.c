@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * abusectl add, when the module says no: number, name or UUID is blamed, whichever another
  * device has; and who may not is told what is needed.

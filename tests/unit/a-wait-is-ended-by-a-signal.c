@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /* abuse_server_wait() returns -EINTR after a signal handler ran, serves on, and 0 if the handler stops the server. */
 #include "fake.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Callbacks that leave their requests to other threads: from threads and from an event
  * loop of the program, each is answered once, with the right bytes, while no more are

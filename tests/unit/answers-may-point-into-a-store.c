@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A READ that a callback pointed into its store is answered from there, at once, later or
  * from another thread, with memory for data and without; an error or zeroes go before

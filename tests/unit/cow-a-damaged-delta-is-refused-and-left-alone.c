@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A DELTA that was cut anywhere, made longer, or has another byte in its header is refused and
  * stays as it is; one of the format before is read. Cut while it is served, it fails

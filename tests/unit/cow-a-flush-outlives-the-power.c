@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A cow: disk loses its power between any two system calls, and of what was not synced
  * any part is on disk: what a FLUSH or FUA covered when it was answered is read back, each

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Processes of several threads write, zero, discard and read parts of the same chunks of
  * a cow: disk, for the first time and again, and are killed wherever they are; what they

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A cow: disk whose DELTA cannot be synced: the next server has what was flushed before and
  * otherwise the base, and makes nothing else durable; that one is trusted again. It is let in

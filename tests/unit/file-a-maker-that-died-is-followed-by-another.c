@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * file: makes what is not there, and finishes what a maker has left that died before the
  * file had its length; not while the device is up, and nothing that has any bytes.

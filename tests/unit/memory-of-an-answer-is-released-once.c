@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * release is called once for each answer that named memory of the program's, refused ones too, and for no other; what
  * abuse_req_gather() was given may change at once.

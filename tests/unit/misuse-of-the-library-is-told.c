@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Calls in the wrong state and bad configurations get an error; a callback that returns
  * nonsense, answers twice or redirects where it cannot costs that one request an EIO.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The library and the backend cow on a simulated kernel, in one thread: a seed decides what is
  * requested, which of two servers goes on, which system call fails, where a server is

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A file that one device serves is refused to every other, by whatever name, for reading and
  * for writing, as file: and as BASE or DELTA of cow:, until its last server has ended, even

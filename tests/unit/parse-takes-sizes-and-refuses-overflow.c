@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Sizes and numbers: suffixes of 1024, and decimals as sizes are printed, no
  * overflow, and the result is left alone on failure.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Times, UUIDs, users, names and lists of keys, at and beyond their bounds.
  * cflags: -luuid

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Threads of several processes serve one disk through the backend record and are killed wherever
  * they are: the log stays whole, has every request that was acknowledged, in an order in which

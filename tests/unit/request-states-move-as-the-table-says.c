@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Every pair of request states: just the moves that module/abuse.h tells in words
  * are legal, and an id dies just where a request arrives or comes back.

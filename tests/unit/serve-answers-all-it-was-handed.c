@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The library's threads against a kernel played by fake.h: each request is
  * answered exactly once and with an allowed result, whatever EINTR, refused

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Values that module/params.c refuses for an empty device, abusectl refuses before, and nothing
  * else: all combinations of keys that depend on each other. It names the key, the value

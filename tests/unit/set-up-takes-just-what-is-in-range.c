@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * module/params.c: defaults, every range of SET_PARAMS at its ends, what may change
  * on a device that is up, names, and which result fits which operation.

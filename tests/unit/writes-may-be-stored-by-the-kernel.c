@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * A WRITE for which a callback named a place is stored there by the kernel, whether it
  * is answered at once, later or from another thread; an error goes before it. A

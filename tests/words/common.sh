@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
 # Shared by the tests of the manuals' examples: a user of the group abuse with sudo, and the printed text as this user
 # types it. Sourced, never run.

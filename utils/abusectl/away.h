@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /* away.c: how devices are removed, for remove and detach */
 #ifndef ABUSECTL_AWAY_H
 #define ABUSECTL_AWAY_H

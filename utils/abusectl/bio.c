@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * One request through the 2009 calls: fetched and printed, and for put answered
  * with zeroes (READ) or by dropping its bytes (WRITE). Printed as in 2009.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The map of abusectl: the table of verbs, how they report, and what they share.
  * Each verb lives in its own commands/<verb>.c and calls only the library and the

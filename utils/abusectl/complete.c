@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * How candidates are printed for the shells, and the ones that several verbs share;
  * see complete.h. Opens no device.

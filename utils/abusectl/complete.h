@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * What the completions of the shells are given by the hidden verb "complete": a
  * line for each candidate that begins with the word to be completed, as

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * DEV as users write it: opened, named in messages, and what errors of an open
  * device mean. The verbs come here with every device they are given.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The devices that a verb is about: those named, or all. From sysfs, without permission.
  */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The module's latency histograms (/sys/class/abuse/abctlN/latency/OPERATION). Reading one
  * makes the device record, until five minutes after the last such read.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * How the module comes to be loaded, in words: where the kernel takes signed
  * modules alone (Secure Boot), 'modprobe' says only that a key was rejected.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The options of a verb as a table: getopt_long(3), help and completion come from it.
  * Each verb has --help and --quiet beside its own, and "--" ends the options.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Text to values and back; see parse.h. Pure: the unit tests compile this file.
  */

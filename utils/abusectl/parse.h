@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Text to values and back: numbers, sizes, times, uuids, users, key lists.
  * Parsers return 0, -EINVAL (not such a thing) or -ERANGE (too large), and leave

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * How abusectl speaks of trouble: program, verb, subject, reason on one line of
  * standard error, and the exit status that goes with it.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Attributes of a device in sysfs that the library's view lacks. Opens no node and needs
  * no permission.

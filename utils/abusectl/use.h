@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /* The users of a disk, in words; see use.c. */
 #ifndef ABUSECTL_USE_H
 #define ABUSECTL_USE_H

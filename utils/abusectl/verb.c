@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /* The loop that verbs for devices share; see verb.h. */
 #include "verb.h"
 #include "cmd.h"

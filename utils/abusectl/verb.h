@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /* verb.c: the arguments of verbs for devices, which differ in what they do with each alone. */
 #ifndef ABUSECTL_VERB_H
 #define ABUSECTL_VERB_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * abuse-conform: a server under test, the I/O that it has to serve, and the promises that are
  * tried with these. server.c, io.c and promises.c; main.c runs the table of promises.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Reads and writes whose bytes are known: each block of 4096 bytes has its number and a version
  * in every word. Direct I/O, so that each one reaches the server. Knows no server.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abuse-conform: try a server on a disk of its own, and print a verdict for each promise.
  * Arguments, the device, the table; and the end of a run in which nothing moves any more.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The promises of a server, a function for each; each begins with one server that serves,
  * and leaves one behind unless it says that the promise is broken.

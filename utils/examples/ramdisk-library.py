@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: 0BSD
+# Copyright (C) 2026 the abuse authors
 # A RAM disk of 64 MiB whose bytes lie in a shared-memory object, so that it outlives its server. Run:
 #	python3 ramdisk-library.py 0
 import mmap, os, sys

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: 0BSD
+// Copyright (C) 2026 the abuse authors
 /*
  * A disk of 64 MiB in memory that outlives its server: kill it, start it again. Compile and run:
  *	cc -o ramdisk ramdisk.c $(pkg-config --cflags --libs libabuse)

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: 0BSD
+# Copyright (C) 2026 the abuse authors
 # A disk of 64 MiB in memory that outlives its server, without any library: abuse(4) from Python, which shows it, too. Run:
 #	python3 ramdisk.py /dev/abctl0 /dev/shm/ramdisk
 import array, fcntl, os, struct, sys

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: 0BSD
+// Copyright (C) 2026 the abuse authors
 /*
  * A disk of 64 MiB in memory, each of whose requests takes some milliseconds: one thread, its own event loop, many requests
  * in flight. So would a server look that asks another one. Compile and run:

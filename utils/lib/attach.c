@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Gets a device for a server: finds it by number, name or path, opens or adds it, and
  * configures it or joins its configuration. server.c enters with a checked config; no

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Memory for data: the kernel puts payloads of WRITEs there, and callbacks the data of
  * READs. Segments are filled from front to back; a segment is empty again when all

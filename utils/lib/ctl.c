@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * A function per control command: fill in the size as the program's header has it, make the call, return
  * -errno. The first three go to /dev/abuse-control, the others to the control

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Finding devices and their nodes: what is there and how it fares comes from
  * sysfs, so that looking opens nothing and needs no permission. Opening a

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The exchange with the kernel: sends replies, fetches requests. Calls no callback. If the
  * kernel refuses a reply, sends an error for that request.

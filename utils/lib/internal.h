@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The private map of the library: declarations that its files share and programs must not see.
  *

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * libabuse: control abuse devices and serve them, without knowing ioctls.
  *

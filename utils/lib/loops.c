@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Event loops: a program with a loop of its own waits for the descriptor of a queue and
  * has what is there served, in place of threads of the library's.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Keeps a server alive under memory pressure: the process becomes an I/O flusher, so that its allocations do not wait
  * for its own disk, and its memory is locked, so that no page must be read back. server.c enters at open and at

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The memory of a queue: all memory for serving is allocated before serving starts.
  * abuse_server_open() has checked all sizes.

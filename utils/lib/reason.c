@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Why a call failed, in words: one line for each thread, kept until that thread's next failure. The function that
  * finds the reason writes it; server.c passes it to the debug callback.

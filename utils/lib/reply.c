@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Makes replies: maps each result to one that the kernel allows, and counts it. run.c
  * enters, and has a fast path for most replies.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Calls for callbacks, from any thread: complete a request later, name the memory of its
  * data, or redirect it to a file. The slot returns to its queue on a stack without a lock;

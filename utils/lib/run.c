@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Executes a request: calls its callback, and makes a reply of the result, unless a flush
  * must come first or the callback completes it later. turn.c enters.

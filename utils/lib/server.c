@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * A server from open to free: configuration, threads and their end. All
  * queues share one descriptor: then all requests return at once when the server dies, and

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * A turn of a queue, in this order: collect requests that other threads have completed,
  * send replies and fetch new requests (exchange.c), and call the callback for each

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * How the thread that serves a queue sleeps when answers may come from other threads,
  * and how these wake it: a bell (eventfd) beside the control node in one epoll

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright (C) 2026 the abuse authors
 """Block devices implemented in Python.
 
 A disk is a class with the methods that its operations need:

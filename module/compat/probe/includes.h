@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 the abuse authors */
 /* What every probe may use; probe.sh puts it first. */
 #include <linux/backing-dev.h>
 #include <linux/blk-cgroup.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /* 6.8: vfs_iocb_iter_write() calls kiocb_start_write() itself; this helper came with that series. */
 bool (*fn)(const struct file *) = file_write_not_started;
 

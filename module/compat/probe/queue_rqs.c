@@ -1,3 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /* 5.17: a driver may take a whole plug of requests at once. */
 (void)((struct blk_mq_ops *)NULL)->queue_rqs;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The table of backends, and how one is named: NAME or NAME:ARGS. Knows of no
  * device.

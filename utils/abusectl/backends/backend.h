@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * What a backend of "abusectl server" is. A backend opens its store for a
  * device, then serves requests through the callbacks of struct abuse_ops; it

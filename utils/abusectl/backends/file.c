@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * file: a regular file or block device. Writes go to it before they are
  * answered, FLUSH waits for fdatasync; its size is the device's. Where it can, the

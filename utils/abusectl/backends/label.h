@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The label of a store, "BACKEND:WHERE", by which the module remembers what a device was
  * set up from: equal stores have equal labels. Paths are absolute and without links; a

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * mem: bytes in a shared-memory object of this user, one per device, so that
  * they outlive any server. Made anew at set-up, also the object itself: what a

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * null: answers at once. No payload crosses in either direction, so what is left
  * is the cost of requests themselves.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * record: another backend, and a log of whatever changes its disk. "abusectl replay" rebuilds
  * from the log what a power cut could have left. A request is done by the other backend first,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Files and block devices that backends keep their bytes in: made so that they are
  * there after a power failure, examined before they are used. Knows no request.

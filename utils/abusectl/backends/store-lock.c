@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * One store serves one device. Each server has a lock of its open file on a byte that
  * stands for its device, far beyond the end of any file: read locks, so that the servers

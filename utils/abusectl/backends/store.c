@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Bytes kept in a descriptor. Every write reaches the kernel before it is
  * answered, so other servers of the device see it and killing this one loses

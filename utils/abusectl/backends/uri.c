@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * URIs of NBD servers whose paths are relative: a server works in the root directory, and
  * connects again later. See uri.h.

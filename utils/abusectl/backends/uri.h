@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 #ifndef ABUSECTL_URI_H
 #define ABUSECTL_URI_H
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * A command line in one word, split as a shell would, without anything else that a
  * shell does. Paths become absolute: the command runs in the root directory, and the line

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /* A command line in one word, as in "nbdkit:file disk.img"; see words.c. */
 #ifndef ABUSECTL_WORDS_H
 #define ABUSECTL_WORDS_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * zero: the server of 2009. Reads give zeroes, written bytes are fetched
  * and dropped. Payloads do cross to this process and back.

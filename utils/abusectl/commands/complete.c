@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abusectl complete: candidates for the last of the words of a command line, for
  * the shells; complete.h says how they are printed. Each verb knows its own.

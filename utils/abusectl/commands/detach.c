@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abusectl detach: the opposite of "server --find": device and servers go, if nothing
  * uses the disk.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abusectl help: all verbs, or one in full. All text comes from the verbs' own
  * files.

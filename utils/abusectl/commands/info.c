@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abusectl info: what a device is set up to be. Printed as in 2009; as JSON all
  * that the module tells.

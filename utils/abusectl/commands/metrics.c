@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abusectl metrics: the state of all devices in the text format of Prometheus, for the textfile
  * collector of node_exporter. From sysfs; needs no permission.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abusectl poll: wait until a request is there; prints what poll(2) returned and
  * the events it reported, as in 2009.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abusectl replay: rebuild from a log the disks that a power cut could have left, and run a
  * command on each. The log is the backend record's.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abusectl setup: give an empty device its size and limits, or (reconnect)
  * change one that is up. The call of 2009 is used as long as its keys suffice.

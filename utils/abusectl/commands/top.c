@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abusectl top: rates, queues and latencies of the devices, again and again. From sysfs;
  * needs no permission.

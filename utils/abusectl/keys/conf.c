@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Reads abuse.conf(5) into a plan and opens its device; see conf.h. The keys are
  * the plan's, but for the two that have a place of their own on the command line.

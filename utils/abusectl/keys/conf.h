@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * abuse.conf(5): a file that says of one device what "abusectl server" would be
  * told by arguments. All failures are one line that names the file and, if one is

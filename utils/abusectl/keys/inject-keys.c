@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The keys of delays and errors: delay and error for all operations, or with the name
  * of one for that alone, which goes before; seed. inject.c does what they say.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The key engine: a table describes each key, "NAME=VALUE", and everything else comes
  * from the table: parsing, error messages, comparison, completion and help.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * What a server is to do, and bringing a device to where it can; see plan.h. What
  * comes here is parsed, what goes on from here serves.

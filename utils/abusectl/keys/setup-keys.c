@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The keys of set-up as a table for the key engine, and what all settings together say.
  * setup.c knows what goes together.

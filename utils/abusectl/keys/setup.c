@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Settings against each other and against the device they are for: what cannot be is
  * refused before the module is asked, and what the module refuses is explained. The

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The keys of set-up: a list such as "size=64M,bs=4096,ro" becomes settings
  * (setup-keys.c), which are checked against the device they are for (setup.c).

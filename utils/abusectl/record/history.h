@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The content of a log: the requests of a disk, and the epochs that flushes divide it into; and
  * the states of the disk that a power cut can leave. Epoch 0 is the disk before the log,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Appending to and reading the log of a recorded disk; see log.h. Knows no request and no
  * device.

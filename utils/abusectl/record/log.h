@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The log of a recorded disk: a header, then records in the order in which requests were
  * completed. Several processes may append to one log, and each may be killed at any

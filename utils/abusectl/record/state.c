@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Builds the disks that a power cut can leave; see history.h. The master has what is durable in
  * all states still to come; each state is a copy of it with some of the rest.

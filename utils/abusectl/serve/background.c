@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * A server that goes into the background when it serves; see background.h. Until then it
  * is its caller's: of its session, so that ^C ends both, with its standard streams for

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * "server --fork": the caller has its shell back when the disk is served, by a process
  * of another session.

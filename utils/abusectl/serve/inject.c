@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Callbacks that fail requests or have them answered later; see inject.h. What waits
  * occupies no thread but one, which watches the time. A backend whose callbacks may

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Delays and errors put between a device and any backend, for those who test file
  * systems: the keys that ask for them, and callbacks that stand before the backend's.

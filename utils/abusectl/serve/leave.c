@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Whether a server that was told to end serves on, see leave.h. Asks systemd, without a
  * library and only while the disk is in use; opens no disk.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * When a server leaves. At once, if it gets SIGTERM; but while the machine shuts down, and if it has
  * the root file system, not before its disk is in use no more: what is mounted has its last data

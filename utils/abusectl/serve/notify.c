@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Readiness and signs of life through sd_notify(3); see notify.h. A message that does not arrive is
  * no reason not to serve.

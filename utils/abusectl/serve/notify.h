@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Tells systemd, if that started this process and wants to know, how far it is.
  * Without libsystemd at build time it is told nothing.

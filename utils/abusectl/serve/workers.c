@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * "abusectl server" from an open store to its end: the library's threads serve, one
  * more attends to signals, and the main thread says that it serves, waits, and

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # dracut: a root file system on an abuse disk, see abuse(7).
 
 check() {

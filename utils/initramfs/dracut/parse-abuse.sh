@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (C) 2026 the abuse authors
 # dracut: with abuse.root=, has the root file system served as soon as its store is there, and waits until it is.
 if getarg abuse.root= >/dev/null; then
 	# shellcheck disable=SC2154

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * cow: a file or block device that is only read, and a file that gets what is written.
  * Chunks are copied from BASE to DELTA whole, before the first write to them; then that

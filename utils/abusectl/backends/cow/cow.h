@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * The parts of the backend cow, which read from top to bottom: DELTA is opened, its
  * maps say which chunks it has, and who gives it another one holds a lock. Where things

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The file DELTA of a cow: disk: made over a base, or found to be made over that one. It
  * gets its name when all of it is on disk: a maker that dies leaves none. A file

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * What is where in the file DELTA of a cow: disk. Numbers are little-endian, parts
  * begin at multiples of 64 KiB, so that any page size can map them:

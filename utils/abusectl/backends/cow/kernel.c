@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * What the kernel serves of a cow disk without its servers: READs of chunks that DELTA lacks from
  * BASE, READs of those it has from DELTA, and WRITEs to DELTA where a power failure would not

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Ranges of DELTA that one thread of one process has to itself: only who gives it a
  * new chunk needs one. Between processes that is a lock on the open file, which

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The maps of DELTA: which chunks it has. Bits are set and never taken back, so one
  * that was seen set needs no second look; any other is looked up in the file, where

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * An NBD server of our own; see child.h. It is started while this process has one thread
  * and perhaps the rights of another user. It gets a signal when this process ends, and

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * An NBD server of our own: a process that gets a listening socket that nobody else can
  * reach (sd_listen_fds(3), which nbdkit and qemu-nbd know), and ends with us, however we

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * One connection to an NBD server: a thread that connects, serves what it is given, and,
  * when the connection breaks, hands on what was not answered and connects again.

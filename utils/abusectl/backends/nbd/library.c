@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * libnbd, loaded when the backend nbd is asked for and not before: it brings a dozen
  * other libraries along, which every server would otherwise lock into memory.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /* The calls of libnbd that are used, as nbd.create() and so on; see library.c. */
 #ifndef ABUSECTL_NBD_LIBRARY_H
 #define ABUSECTL_NBD_LIBRARY_H

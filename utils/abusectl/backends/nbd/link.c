@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * A handle of libnbd: connected, asked what is there, waited for, closed. Its errors
  * become reasons for people.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /* nbd, nbdkit and qemu where libnbd was not there when this was built. They say so. */
 #include "backends/backend.h"
 #include "cmd.h"

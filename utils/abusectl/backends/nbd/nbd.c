@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * nbd: an export of an NBD server, through libnbd. The device can what the export can
  * and follows its size; requests wait while the server is away. Here a device and an

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * What backend-nbd.c and nbd-*.c share: a store behind an NBD server, and its
  * connections. Each connection is a thread that has a handle of libnbd to itself;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * nbdkit: a server nbdkit(1) of our own, given its command line: a plugin, its parameters,
  * and options for filters.

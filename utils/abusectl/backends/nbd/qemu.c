@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * qemu: an image of a virtual machine, through a server qemu-nbd(8) of our own. It looks
  * for a format that it knows at the image itself, and never lets QEMU guess: bytes

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Requests on their way to a connection to an NBD server: which one gets them, in whose
  * list they are, and the bells that wake threads. Knows nothing of libnbd.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * Requests with an NBD server: sent, answered, or lost when the connection breaks. All
  * of it runs in the thread of the connection. What was answered is never sent again; of
