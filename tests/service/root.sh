@@ -24,7 +24,7 @@ cat >"$work/inside" <<-'END'
 	abusectl list -n -o state,trusted,servers,backing 0 | tr -s ' '
 	server=$(abusectl list -n -o pids 0 | tr -d ' ')
 	abusectl stop -t 1s 0 2>/dev/null || kill -0 "$server" && echo 'SIGTERM ends nothing'
-	seq 1 200000 >/root/last
+	seq 1 200000 >/srv/last
 	systemctl --no-block poweroff
 	sleep 1000
 END
@@ -44,6 +44,6 @@ SIGTERM ends nothing" "its root file system was on the disk"
 root_is_clean() {
 	e2fsck -fn "$work/root.img" >"$work/e2fsck.log" 2>&1 || fail "e2fsck -fn gave $?: $(tail -n 20 "$work/e2fsck.log")"
 	ok "the file system is clean" grep -qE '^Filesystem state: +clean$' <(dumpe2fs -h "$work/root.img" 2>/dev/null)
-	debugfs -R 'cat /root/last' "$work/root.img" 2>/dev/null | cmp - <(seq 1 200000) || fail "the bytes written last are missing"
+	debugfs -R 'cat /srv/last' "$work/root.img" 2>/dev/null | cmp - <(seq 1 200000) || fail "the bytes written last are missing"
 	pass "with what was written last"
 }
