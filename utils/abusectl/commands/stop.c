@@ -8,6 +8,7 @@
 #include "complete.h"
 #include "options.h"
 #include "parse.h"
+#include "unmap.h"
 #include "use.h"
 #include "verb.h"
 
@@ -16,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define DEFAULT_MS	30000
 
@@ -42,6 +44,17 @@ static int stop(const char *text, void *arg)
 	return device_stop((unsigned int)number, how);
 }
 
+/* A map keeps the file of the disk open, and so its file system from being unmounted. */
+static void let_go_of_files(unsigned int number)
+{
+	int fd = device_open(device_name(number), &number);
+
+	if (fd < 0)
+		return;
+	unmap(fd);
+	close(fd);
+}
+
 /* Servers of a disk in use serve on until it is in use no more; see serve/leave.h. */
 static int stop_at_shutdown(const struct stopping *how)
 {
@@ -52,11 +65,11 @@ static int stop_at_shutdown(const struct stopping *how)
 	size_t i;
 
 	for (i = 0; i < all.nr; i++) {
-		if (!all.devs[i].servers)
-			continue;
 		now.only_tells = use_is_claimed(all.devs[i].number, use);
-		if (device_stop(all.devs[i].number, &now))
+		if (all.devs[i].servers && device_stop(all.devs[i].number, &now))
 			status = EXIT_FAILED;
+		if (!now.only_tells && !now.is_dry)
+			let_go_of_files(all.devs[i].number);
 	}
 	free(all.devs);
 	return status;
@@ -93,7 +106,8 @@ static void details(void)
 	puts("Sends SIGTERM to each server and waits until it has completed the requests that it\n"
 	     "holds and has ended. The device stays up, and its requests wait for the next server.\n"
 	     "To end a server of abuse@NAME.service, stop the unit, or it starts the server again.\n"
-	     "With --shutdown, for abuse-shutdown.service: the servers of all devices.");
+	     "With --shutdown, for abuse-shutdown.service: the servers of all devices, and the maps\n"
+	     "of disks that are not in use, so that the file systems of their files can be unmounted.");
 }
 
 const struct cmd cmd_stop = {

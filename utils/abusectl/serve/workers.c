@@ -11,6 +11,7 @@
 #include "leave.h"
 #include "notify.h"
 #include "parse.h"
+#include "unmap.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -257,21 +258,6 @@ static int try_open(struct team *team, struct abuse_config *config)
 	return abuse_server_open(&team->srv, config);
 }
 
-/* Also what an earlier server mapped. On a kernel or device without maps there is nothing to end. */
-static int end_map(const struct team *team)
-{
-	struct abuse_map_entry all = { .rights = ABUSE_MAP_READ | ABUSE_MAP_WRITE | ABUSE_MAP_SHAPE,
-				       .flags = ABUSE_MAP_CLEAR };
-	struct abuse_params params;
-	int ctl = abuse_server_ctl(team->srv), ret;
-
-	ret = abuse_ctl_get_params(ctl, &params);
-	if (ret < 0 || !(params.all_features & ABUSE_F_MAP) || params.owner)
-		return ret;
-	all.sectors = params.capacity / 512;
-	return abuse_ctl_map(ctl, &all, 1);
-}
-
 /*
  * From now on the kernel serves what the store has; with keys that inject, redirect=0 or map=0,
  * each request comes here.
@@ -282,7 +268,7 @@ static int try_map(const struct team *team)
 	int ret;
 
 	if (!serving->map || !serving->redirect || serving->inject.given || !serving->backend->map)
-		return end_map(team);
+		return unmap(abuse_server_ctl(team->srv));
 	ret = serving->backend->map(serving->store, team->srv);
 	if (ret < 0 && serving->verbose)
 		note(device_name(serving->number), "the kernel serves nothing alone: %s", strerror(-ret));
