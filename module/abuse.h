@@ -4,7 +4,7 @@
  * The map of the driver: states, locks, structs, and the calls between files
  * under the file that defines them. The data path is submit.c (a request
  * arrives and is queued), fetch.c (it is handed out), complete.c (it is
- * answered) or redirect.c (a file answers, through the workers of lanes.c),
+ * answered) or redirect.c (a file answers: workers of lanes.c do its I/O in redirect_io.c),
  * recover.c (no server answers it), expire.c (the driver waits no longer). serving.c
  * knows the live servers. files.c registers those files and closes them. On a device with
  * a map (map.c) map_submit.c comes before submit.c: it completes READs in place (map_read.c),
@@ -696,6 +696,9 @@ void abuse_redirect_end(struct abuse_device *dev, const struct abuse_jobs *jobs)
 bool abuse_any_redirected(const struct abuse_device *dev);
 int abuse_redirect_start(struct abuse_device *dev);
 void abuse_redirect_stop(struct abuse_device *dev);
+
+/* ---- redirect_io.c: the I/O on the file ------------------------------------ */
+
 void abuse_target_begin(struct abuse_target *target);
 int abuse_target_sync(struct abuse_target *target);
 

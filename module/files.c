@@ -2,7 +2,7 @@
 // Copyright (C) 2026 the abuse authors
 /*
  * Registered files, to which replies may redirect requests: permission checks,
- * registration, reference counts, and the last close. redirect.c does the I/O.
+ * registration, reference counts, and the last close. redirect_io.c does the I/O.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
