@@ -10,7 +10,7 @@
  * a map (map.c) map_submit.c comes before submit.c: it completes READs in place (map_read.c),
  * or gives requests to redirect.c. map_call.c changes the map, map_files.c has its files.
  *
- * Who has a request now
+ * The owner of a request
  *
  *	state	 owner		found on		leaves by
  *	free	 block layer	-			submit.c -> pending
@@ -31,15 +31,15 @@
  * Claimed: a call is copying this request's payload. It neither faults nor sleeps
  * meanwhile, so whoever wants the request waits for one such copy at most:
  * recover.c dooms it, and the claimer ends it with an error instead of
- * giving it back. What was pending when it was claimed answers to nobody
- * and goes back to the front of the queue; what was held stays its holder's.
+ * giving it back. A request that was pending when it was claimed returns to the
+ * front of the queue; one that was held stays its holder's.
  *
  * Redirected: the kernel does it on a file. Nobody takes it back and nothing ends it
  * but the result of the file's I/O: RESET and REMOVE wait for that, killably.
  *
  * A READ that is completed in place has no state: its slot stays free. Submitters look a
  * request up in the map, copy in place and move it to redirected in one section (SRCU).
- * Whoever changes the map, the state or the capacity waits for the sections that began
+ * A change of the map, of the state or of the capacity waits for the sections that began
  * before: then each request of the former map has ended or is redirected. MAP waits
  * for these, without a lock. A FLUSH is redirected until the files of the map are synced,
  * and then pending, unless WRITE is mapped for the whole disk.
@@ -396,14 +396,14 @@ struct abuse_mapping {
 	struct list_head files;		/* targets; dev->lock */
 };
 
-/* What a lookup found. */
+/* The place in a file that a lookup found. */
 struct abuse_place {
 	struct abuse_target *target;
 	loff_t pos;
 	u32 seq;			/* when */
 };
 
-/* What a file is to do; jobs wait in a row. */
+/* I/O on a file that is to be done; jobs wait in a row. */
 struct abuse_job {
 	struct abuse_job *next;
 };
@@ -585,7 +585,7 @@ struct abuse_dispatch {
 	u16 write_hint;
 };
 
-/* What one call asks for, and how far it has come. */
+/* The requests that one call asks for, and how far it has come. */
 struct abuse_wish {
 	unsigned int left;		/* how many more; 0 = go no further */
 	u64 buffer_size;		/* 0 = payloads are not wanted */
@@ -601,7 +601,7 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns);
 /* ---- claim.c: one call has a request to itself ----------------------------- */
 
 /*
- * What a call answered and has not settled yet: files are given their jobs, the
+ * Requests that a call completed and has not settled yet: files are given their jobs, the
  * block layer is told of the batch, and counts and queue limit are brought up to
  * date. It does so before it can sleep, or it would keep others' requests from
  * ending or out of the limit.

@@ -59,7 +59,7 @@ void abuse_settle(struct abuse_device *dev, struct abuse_tally *tally)
 	memset(tally, 0, sizeof(*tally));
 }
 
-/* What a slot that is about to be free says of its request. */
+/* A request whose slot is about to be free. */
 struct leaving {
 	struct request *rq;
 	bool counted;

@@ -429,8 +429,8 @@ void abuse_map_resize(struct abuse_device *dev, u64 capacity)
 }
 
 /*
- * RESET and REMOVE, after the state has changed: nothing more begins by the map. What a file
- * has already it ends.
+ * RESET and REMOVE, after the state has changed: nothing more begins by the map. Requests
+ * that were redirected before end as usual.
  */
 void abuse_map_close(struct abuse_device *dev)
 {

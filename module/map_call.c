@@ -307,7 +307,7 @@ long abuse_map(struct abuse_server *srv, void __user *arg)
 	struct abuse_map map;
 	int err;
 
-	/* What the kernel does with a file has no time-out, on no device. */
+	/* I/O of the kernel on a file has no time-out, and a user's disk must fail in time. */
 	if (abuse_device_is_users(srv->dev))
 		return -EPERM;
 	err = abuse_map_read_args(&map, arg);
@@ -329,7 +329,7 @@ long abuse_map(struct abuse_server *srv, void __user *arg)
 
 /* ---- GET_MAP ------------------------------------------------------------------------------ */
 
-/* What the caller's descriptor calls that file. */
+/* The index of that file on the caller's descriptor. */
 static u32 abuse_map_file_index(struct abuse_server *srv,
 				const struct abuse_target *target)
 {

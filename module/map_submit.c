@@ -11,7 +11,7 @@
 #define ABUSE_MAP_READ_MOST	(128U << 10)
 #define ABUSE_MAP_PLUG_MOST	(1U << 20)
 
-/* What a submitter has taken from the block layer and not yet passed on. */
+/* Requests that a submitter has taken from the block layer and not yet passed on. */
 struct abuse_map_run {
 	struct abuse_tally tally;	/* ended in place, and jobs for workers */
 	unsigned int copied;		/* bytes; a plug's */
@@ -76,7 +76,7 @@ static bool abuse_map_take(struct abuse_device *dev, struct request *rq,
 	return true;
 }
 
-/* What was taken ends, or a worker begins with it: at once if call says so. */
+/* Passes requests on: some end here, workers begin with the others, at once if call says so. */
 static void abuse_map_run_end(struct abuse_device *dev,
 			      struct abuse_queue *queue,
 			      struct abuse_map_run *run, bool call)

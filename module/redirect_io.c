@@ -16,7 +16,7 @@
 
 /* ---- credentials and cgroup of the I/O ---------------------------------------- */
 
-/* What a worker had before it assumed those of one request. */
+/* Credentials, flags and cgroup of a worker, saved while it has those of one request. */
 struct abuse_io_context {
 	const struct cred *cred;
 	unsigned int flags;
@@ -98,7 +98,7 @@ static bool abuse_redirect_is_aligned(const struct abuse_redirect *r)
 		 r->target->block_mask);
 }
 
-/* What it wrote is on stable storage when it ends. */
+/* Whether the data of the request has to be on stable storage when the request ends. */
 static bool abuse_redirect_is_durable(const struct abuse_redirect *r,
 				      const struct request *rq)
 {

@@ -173,7 +173,7 @@ static long abuse_set_poll(struct abuse_server *srv, unsigned long mode)
 	if (mode > 1)
 		return -EINVAL;
 	WRITE_ONCE(srv->poll_mode, mode);
-	/* Who is in poll already must look again by the new rule. */
+	/* Programs that are in poll already must look again by the new rule. */
 	abuse_wake_all(srv->dev);
 	return 0;
 }

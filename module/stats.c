@@ -48,7 +48,7 @@ struct abuse_stats abuse_stats_since_set_up(const struct abuse_device *dev)
 	return sum;
 }
 
-/* What was counted so far is of the past. */
+/* The counters of the former configuration are of the past. */
 void abuse_stats_set_up(struct abuse_device *dev)
 {
 	lockdep_assert_held(&dev->lock);

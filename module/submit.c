@@ -46,7 +46,7 @@ static __always_inline bool abuse_is_op_wanted(const struct abuse_device *dev,
 	}
 }
 
-/* Who opened the empty disk may still think in smaller blocks. */
+/* A program that opened the unconfigured disk may still use smaller blocks. */
 static bool abuse_is_request_aligned(const struct request *rq)
 {
 	u32 mask = (queue_logical_block_size(rq->q) >> SECTOR_SHIFT) - 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Copyright (C) 2026 the abuse authors */
 /*
- * What older kernels lack, in the shape the newest gives it; included by force
+ * Interfaces that older kernels lack, in the shape the newest gives them; included by force
  * before every source. The only file with conditions, and those ask what
  * compat/probe.sh found in the kernel's headers, never for a version.
  *
@@ -131,7 +131,7 @@
 
 /*
  * A whole plug at once, where the kernel offers it: ABUSE_QUEUE_RQS() is the
- * entry of the table of operations. What is left on the list comes one by one.
+ * entry of the table of operations. Requests that are left on the list come one by one.
  */
 #if !ABUSE_HAVE_RQ_LIST
 struct rq_list {
@@ -548,7 +548,7 @@ static inline void abuse_limits_atomic(struct queue_limits *lim,
 #endif
 }
 
-/* What zeroing that unmaps may cover: all that zeroing may, or nothing. */
+/* The most that zeroing with unmap may cover: as much as zeroing may, or nothing. */
 static inline void abuse_limits_wzeroes_unmap(struct queue_limits *lim, bool can)
 {
 #if ABUSE_HAVE_WZEROES_UNMAP
@@ -1191,7 +1191,7 @@ static inline bool abuse_file_may_be_watched(const struct file *file)
 
 /* ---- Cgroups ---------------------------------------------------------------------- */
 
-/* What a worker is charged as, while it does another's I/O. */
+/* The cgroups of a worker, saved while it does another's I/O. */
 struct abuse_cgroup {
 	struct cgroup_subsys_state *blkcg;
 	struct cgroup_subsys_state *memcg;

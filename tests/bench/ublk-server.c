@@ -13,7 +13,7 @@
  *       its array for either, and nothing is copied twice. Costs a WRITE a command.
  *   -d  UBLK_F_USER_COPY: null moves no byte, and mem copies between requests and
  *       its array by a pread or pwrite each.
- * What each costs is in README.md.
+ * README.md has the cost of each.
  */
 #include "server.h"
 
@@ -143,7 +143,7 @@ static void submit(struct queue *q, unsigned int tag, unsigned int op, int resul
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->ring);
 	struct ublksrv_io_cmd *cmd = (struct ublksrv_io_cmd *)sqe->cmd;
 
-	/* What else is in it was cleared once: an entry is of this kind each time. */
+	/* The rest of it was cleared once: an entry is of this kind each time. */
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->fd = 0;

@@ -4,8 +4,8 @@
  * Shared by the C tests of the driver: a device of their own, its calls, I/O on its
  * disk that may block for long, a server in memory, waiting for conditions.
  *
- * Calls return 0 (or a count) or -errno. What a test needs but does not
- * prove goes through need(), which ends the program. A program's devices are
+ * Calls return 0 (or a count) or -errno. Conditions that a test needs but does not
+ * prove go through need(), which ends the program. A program's devices are
  * reset and removed when it exits, and shortly before its time is over if it hangs.
  * Children that a test forks end with _exit().
  */
@@ -85,7 +85,7 @@ static inline void nap_ms(unsigned int ms)
 	met_; })
 #define wait_for(cond)	wait_for_within(stretched(DEADLINE_SECONDS), cond)
 
-/* What the test cannot go on without, though it is not what it proves. */
+/* A condition that the test needs to go on, though it does not prove it. */
 #define need(cond, ...) do {						\
 	if (!(cond)) {							\
 		int errno_ = errno;					\

@@ -81,7 +81,7 @@ int abuse_dev_stat(unsigned int number, struct abuse_dev *dev)
 }
 
 #ifndef COW_LIBRARY
-/* What the library keeps of a request. */
+/* The library's part of a request. */
 struct cow_slot {
 	struct abuse_req req;
 	int file;			/* redirected to; < 0: not */

@@ -7,7 +7,7 @@
 . "$TESTS/common/test.sh"
 
 # in_guest [OPTION]... -- COMMAND...: `guest run` with the suite, packages and kernel that this run is about.
-# The tree is /host there. What its kernel complains of on the console fails the test.
+# The tree is /host there. A report of its kernel on the console fails the test.
 in_guest() {
 	local options
 	eval "options=($GUEST_OPTIONS)"

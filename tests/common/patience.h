@@ -51,7 +51,7 @@ static inline bool io_fails_at_once(const struct device *d)
 	return false;
 }
 
-/* What comes within a moment is answered with zeroes; true. */
+/* Completes the requests that come within a moment with zeroes; true. */
 static inline bool serve_some(int fd)
 {
 	struct abuse_request q;

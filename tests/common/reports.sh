@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (C) 2026 the abuse authors
 # shellcheck shell=bash
-# What a kernel with something to complain about says, in its log or on its console: one of these, and nothing of a
+# Words of a kernel that found a fault, in its log or on its console: one of these, and nothing of a
 # boot without a fault. Sourced by who runs tests.
 # shellcheck disable=SC2034
 reports='KASAN:|KCSAN:|KFENCE:|UBSAN:|BUG:|BUG |WARNING:|Oops|ODEBUG|Call Trace:|kernel BUG|Kernel panic|general protection'

@@ -69,7 +69,7 @@ int main(void)
 	is(poll(&poller, 1, 0), 0, "poll has nothing to say any more");
 	ok(io_is_served(&d, fd), "a read is served");
 
-	/* Who was asleep all the time is woken, and asks. */
+	/* A server that was asleep all the time is woken, and asks. */
 	other = server_open(&d);
 	failed = fail_it(fd);
 	need(!pthread_create(&thread, NULL, sleeper, &other), "a thread");

@@ -79,7 +79,7 @@ static int other(void *arg)
 	return get_status(fd, &info) ? 4 : 0;
 }
 
-/* Who was named serves one read. */
+/* The user that was named serves one read. */
 static int server(void *arg)
 {
 	struct abuse_request q;

@@ -44,7 +44,7 @@ static int add(void *arg)
 	return -set_params(fd, &p);
 }
 
-/* What /sys/class/bdi says of the disk; -1: this kernel does not. */
+/* A value of /sys/class/bdi for the disk; -1: this kernel has none. */
 static int writeback(const char *name)
 {
 	char path[96];

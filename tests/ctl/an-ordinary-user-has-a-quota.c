@@ -21,7 +21,7 @@ static struct abuse_add any(unsigned int hw_queues, unsigned int depth)
 	};
 }
 
-/* What ADD says to that uid. */
+/* The result of ADD for that uid. */
 static int add_child(void *arg)
 {
 	struct abuse_add *a = arg;

@@ -24,7 +24,7 @@ static int read_only_2009(int fd, bool yes)
 	return set_status(fd, &info);
 }
 
-/* What an administrator does with blockdev; -1 asks. */
+/* As an administrator with blockdev does; -1 asks. */
 static int set_disk_ro(const struct device *d, int value)
 {
 	int disk = disk_open(d, O_RDONLY), ret;

@@ -31,7 +31,7 @@ static void trace_off(void)
 		shell("cd " TRACING " && echo 0 >events/abuse/enable && echo local >trace_clock");
 }
 
-/* What was told of our device, in order; the next one begins with nothing. */
+/* The events of our device, in order; the next call begins with none. */
 static void read_events(void)
 {
 	FILE *file = fopen(TRACING "/trace", "re");

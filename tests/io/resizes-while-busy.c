@@ -106,7 +106,7 @@ int main(void)
 	ram_stop(ram[0]);
 	ram_stop(ram[1]);
 
-	/* What is queued beyond a new end ends with EIO, what is below stays. */
+	/* Requests beyond a new end fail with EIO, those below it stay queued. */
 	is(resize(fd, LARGE), 0, "resize");
 	{
 		struct io *low = io_write(&d, 0, 4096, 1);

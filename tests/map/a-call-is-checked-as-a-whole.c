@@ -14,7 +14,7 @@
 static struct device dev;
 static int ctl, files[3];
 
-/* What each sector has: file + 1, rights, where. */
+/* The map of each sector: file + 1, rights, where. */
 struct sector { unsigned int file, rights; uint64_t at; };
 static struct sector model[SECTORS];
 

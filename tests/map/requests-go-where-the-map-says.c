@@ -3,7 +3,7 @@
 /*
  * A request that one range holds and permits is done on that range's file, though every server
  * is stopped or dead: READs of cached bytes in place, all else by a worker, each counted so. Any
- * other request goes to a server. What a file has lost fails, and shows no old bytes.
+ * other request goes to a server. Reads of bytes that a file has lost fail, and show no old ones.
  */
 /* timeout: 120 */
 #include <sys/utsname.h>

@@ -13,7 +13,7 @@
  *  - when MAP has returned no request runs that was looked up before; no lookup takes place in the map of another set-up;
  *  - each move of a request is legal in module/states.h, and a move that the code takes for sure always succeeds.
  *
- * What the model leaves out or changes:
+ * The model leaves out or changes:
  *  - Memory: the moves of a slot's word are cmpxchg (a full barrier), or made under the queue's lock with release. Each
  *    access that another processor can see is a step, in program order.
  *  - Limit, wake-ups and the order of requests: limit.pml, return.pml.
@@ -49,7 +49,7 @@ byte generation[SLOTS];
 byte holder[SLOTS] = NOBODY;
 bit pending[SLOTS];		/* it is on the list */
 
-/* What is true of the request, whatever the module thinks. */
+/* The truth about the request, whatever the module thinks. */
 bit alive[SLOTS];		/* the block layer has given it to us, and we have not ended it */
 byte copier[SLOTS] = NOBODY;
 byte serial[SLOTS];		/* which of the slot's requests */

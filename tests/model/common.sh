@@ -102,6 +102,6 @@ finds() {
 	pass "$description: found after $(awk '/ states, stored/ { print $1; exit }' "$work/log") states ($*)"
 }
 
-# What the assertion has in it that a fault of this kind breaks.
+# The words of the assertion that a fault of this kind breaks.
 # shellcheck disable=SC2034
 stranded='nr_backlog' lost='sleeping'

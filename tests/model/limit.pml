@@ -11,7 +11,7 @@
  * another set-up than its own; each move of a request is legal in module/states.h.
  * A server may stop in user space for ever after any fetch, so that no later call of it hides a lost wake-up.
  *
- * What the model leaves out or changes:
+ * The model leaves out or changes:
  *  - Requests of one queue are alike: numbers replace the lists. return.pml has the order in a queue, claim.pml has ids
  *    and claims. A server fetches one request at a time.
  *  - Memory: each access that another processor can see is a step, and steps are in program order. A processor may

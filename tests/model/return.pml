@@ -11,7 +11,7 @@
  *  - when RESET has returned, no request is queued or held;
  *  - each move of a request is legal in module/states.h, and each move made for sure succeeds.
  *
- * What the model leaves out or changes:
+ * The model leaves out or changes:
  *  - One queue. Each request is there once; ids are
  *    claim.pml's matter, wake-ups limit.pml's.
  *  - Memory: steps are in program order. The capacity is written before a shrink takes the queue's lock, and read under it.
@@ -43,7 +43,7 @@ bit locked;
 bool up = true, shrinking, shrunk;
 byte nr_doomed;
 
-/* What is true, whatever the module thinks. */
+/* The truth, whatever the module thinks. */
 bit handed[REQUESTS];
 byte came_from[REQUESTS];	/* 1 + the dead server, while it waits at the front */
 

@@ -58,7 +58,7 @@ int main(void)
 	is(attribute_number(&d, "queued"), N, "queued again");
 	is(attribute_number(&d, "held"), 0, "held");
 
-	/* Whoever closed last is in front, but each in order: 1 4 .., 0 2 3 */
+	/* The server that closed last is in front, but each in order: 1 4 .., 0 2 3 */
 	a = server_open(&d);
 	expect(a, (int[]){ 1, 4, 5, 6, 7, 8, 9, 0, 2, 3 }, N, "both are closed");
 	close(a);

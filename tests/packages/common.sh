@@ -15,7 +15,7 @@ in_root() {
 		env INSIDE=yes TESTS=/src/tests TIMEOUT_FACTOR="${TIMEOUT_FACTOR:-1}" bash "/src/${0#"${TESTS%/*}/"}"
 }
 
-# What a source package holds, in build/packages/sources.
+# The files of a source package, in build/packages/sources.
 make_sources() {
 	local sources=$TESTS/../build/packages/sources
 	[ -z "${INSIDE-}" ] || return 0

@@ -111,7 +111,7 @@ int main(void)
 	close(claim);
 	ends_after(io, start, "when the claim was gone");
 
-	/* What was said explicitly. */
+	/* A time-out that was given explicitly. */
 	revive();
 	is(change_timeout(-1), 0, "timeout=-1");
 	io = io_read(&d, 0, 4096);

@@ -3,7 +3,7 @@
 /*
  * Of requests that one call redirects, each begins, and each that can be done is done,
  * although others sleep in their file: here another of our disks, which does not answer.
- * What comes later is done as well, and what slept ends when its file answers.
+ * Later requests are done as well, and those that slept end when their file answers.
  */
 /* timeout: 120 */
 #include "redirect.h"

@@ -3,7 +3,7 @@
 /*
  * A frozen file system is written to only after it thaws: what was redirected there
  * waits, may be read meanwhile, and keeps neither others nor a killed RESET waiting.
- * What has ended, buffered, direct or to a device's node on it, keeps nobody from freezing it.
+ * Writes that have ended, buffered, direct or to a device's node on it, keep nobody from freezing it.
  */
 #include "redirect.h"
 
@@ -98,7 +98,7 @@ static void with(int flags)
 	close(fd);
 }
 
-/* What lies on it is a node alone: the writes to its disk concern nobody here. */
+/* Only a node lies on it: the writes to its disk concern nobody here. */
 static void node_on_it(void)
 {
 	int fd;

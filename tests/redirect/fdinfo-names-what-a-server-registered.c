@@ -9,7 +9,7 @@
 static struct device d;
 static int ctl;
 
-/* What follows this key, the n-th time that it occurs; "" if it does not so often. */
+/* The text behind this key, the n-th time that it occurs; "" if it does not so often. */
 static const char *field(const char *key, int n)
 {
 	static char line[4096];

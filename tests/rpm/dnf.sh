@@ -45,7 +45,7 @@ provider() {
 }
 
 # make_bridge RPM...: a repository in $bridge with one package, which tells rpm what dpkg has installed of all that RPM...
-# require. What is not installed is not declared: then dnf fails, as it should.
+# require. A package that is not installed is not declared: then dnf fails, as it should.
 make_bridge() {
 	local work capability package
 	work=$(mktemp -d)

@@ -7,7 +7,7 @@
 /* build: m32 */
 #include "abuse.h"
 
-/* What such a program was compiled with. */
+/* The structs that such a program was compiled with. */
 struct old_info {
 	unsigned long long ab_device, ab_size;
 	unsigned int ab_number, ab_flags, ab_blocksize, ab_max_queue;

@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 the abuse authors */
 /*
  * A WRITE answered with STORE has its bytes at the address that the reply names before
- * its writer hears of it, whether they went into the buffer or not. What is no WRITE,
- * must be durable (FUA), or comes with a result, a file or another flag is EINVAL,
+ * its writer hears of it, whether they went into the buffer or not. A reply to a request that is no WRITE
+ * or must be durable (FUA), or one with a result, a file or another flag is EINVAL,
  * memory that faults or must not be written EFAULT; it is still held and no byte lost.
  */
 /* build: m32 */

@@ -64,7 +64,7 @@ int main(void)
 		pthread_join(thread[i], NULL);
 	}
 
-	/* Who slept through RESET and the next set-up has another disk's bytes. */
+	/* A server that slept through RESET and the next set-up has another disk's bytes. */
 	set_up(&d, 1 * MIB, 0);
 	io = io_read(&d, 0, 4096);
 	ok(wait_for(attribute_number(&d, "queued") == 1), "a read of the next set-up");

@@ -49,7 +49,7 @@ int main(void)
 	hdr.ab_transfer_address = ADDR(memory_faulting(0, 4096));
 	is(call(fd, ABUSE_GET_BIO, &hdr), -EFAULT, "a bad transfer address");
 
-	/* Whoever answers: out of order, through the other descriptor. */
+	/* Any server may answer: out of order, through the other descriptor. */
 	for (int i = N - 1; i >= 0; i--) {
 		bio_point(&bio[i], data);
 		is(put_bio(i % 2 ? fd : other, &bio[i], 0), 0, "PUT_BIO");

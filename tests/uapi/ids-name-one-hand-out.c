@@ -89,7 +89,7 @@ int main(void)
 	   "the first of them (%u %u %u)", a[0].status, a[1].status, a[2].status);
 	is(io_end(io), 0, "the read");
 
-	/* What GET_BIO gave is nobody's, so exchange does not answer it. */
+	/* A request that GET_BIO gave is nobody's, so exchange does not answer it. */
 	io = io_read(&d, 0, 4096);
 	get_bio_wait(fd, &bio);
 	is(reply(fd, bio.hdr.ab_id, 0, data), ESTALE, "an id of GET_BIO");

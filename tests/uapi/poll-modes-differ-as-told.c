@@ -10,7 +10,7 @@
 
 #define READY (POLLIN | POLLMSG)
 
-/* What poll says now, errors beside what was asked for included. */
+/* The events of poll now, with errors beside those that were asked for. */
 static int events(int fd, int wanted)
 {
 	struct pollfd p = { .fd = fd, .events = wanted };

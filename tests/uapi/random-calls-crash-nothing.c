@@ -262,7 +262,7 @@ static void one_call(void)
 		struct pollfd p = { .fd = *fd, .events = POLLMSG | POLLIN };
 
 		poll(&p, 1, 0);
-		/* What it held goes back. The other thread may be using it just now. */
+		/* Its requests return. The other thread may be using it just now. */
 		close(*fd);
 		*fd = open(d.node, one_of(O_RDWR, O_RDONLY) | O_CLOEXEC);
 	}

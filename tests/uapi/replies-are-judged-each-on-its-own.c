@@ -82,7 +82,7 @@ int main(void)
 	is(x.nr_taken, 0, "replies taken");
 	is(a[2].status, ESTALE, "status of the last");
 
-	/* Who would wait for another request hears of it first. */
+	/* A call that would wait for another request reports it first. */
 	io[0] = io_read(&d, 0, 4096);
 	q[0] = fetch_one(fd, NULL, 0);
 	memset(a, 0, sizeof(a));

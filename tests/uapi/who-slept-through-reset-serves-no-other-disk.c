@@ -18,7 +18,7 @@ struct sleeper {
 	_Atomic bool done;
 };
 
-/* What poll tells a server at once. */
+/* The events that poll reports at once. */
 static int told(int fd)
 {
 	struct pollfd p = { .fd = fd };

@@ -106,7 +106,7 @@ int main(void)
 	is(run_as(HOSTILE, add, NULL), 0, "an ordinary user adds a device");
 	fast = udev_is_fast();
 	pid = child_start(run_as_child, &(struct run_as){ HOSTILE, flood, NULL });
-	/* What may come at once has come. */
+	/* All calls that may come at once have come. */
 	need(wait_for(s->calls >= 15), "a loop of calls");
 	settles(fast, "udevadm settle");
 

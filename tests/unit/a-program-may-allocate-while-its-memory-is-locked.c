@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
 /*
- * Whatever the limit of locked memory is, a program whose server is open or runs can start threads and allocate;
+ * With any limit of locked memory, a program whose server is open or runs can start threads and allocate;
  * within the limit the library's own buffers are locked, and in a forked child they are locked again.
  */
 #include "fake.h"

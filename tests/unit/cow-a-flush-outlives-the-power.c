@@ -40,7 +40,7 @@ static uint64_t busy_first, busy_nr;	/* sectors that the outer one is about to w
 static uint64_t version, order;		/* of what is written next */
 static unsigned long flushes, durable_writes;
 
-/* What a sector may have, the newest last. */
+/* The contents that a sector may have, the newest last. */
 static struct {
 	struct {
 		uint64_t version, order;

@@ -220,7 +220,7 @@ static void do_round(uint64_t round)
 	verify();
 }
 
-/* Who sets a bit writes all bits of its byte: too seldom at once to be seen above. */
+/* Setting a bit writes all bits of its byte: too seldom at once to be seen above. */
 static void locks_cover_whole_bytes(void)
 {
 	const struct cow_map map = { .size = SIZE };

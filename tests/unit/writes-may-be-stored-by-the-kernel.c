@@ -3,7 +3,7 @@
 /*
  * A WRITE for which a callback named a place is stored there by the kernel, whether it
  * is answered at once, later or from another thread; an error goes before it. A
- * place that leads nowhere costs its request an EIO. What must be durable when it is
+ * place that leads nowhere costs its request an EIO. A write that must be durable when it is
  * answered is refused, and left to the callback.
  */
 #include "later.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 the abuse authors
 /*
- * What list and stat can show, as data: one table for the output, for JSON and
+ * The columns of list and stat, as data: one table for the output, for JSON and
  * for help. The values come from the library's view of sysfs.
  */
 #include "cmd.h"

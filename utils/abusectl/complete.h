@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
 /*
- * What the completions of the shells are given by the hidden verb "complete": a
+ * The output of the hidden verb "complete" for the completions of the shells: a
  * line for each candidate that begins with the word to be completed, as
  *	CANDIDATE<tab>EXPLANATION
  * or, where a file belongs, one line

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 the abuse authors
 /*
- * What list and stat share: options, the devices meant, and the choice between
+ * Shared by list and stat: options, the devices meant, and the choice between
  * table and JSON. Works without the module, and without permissions.
  */
 #include "cmd.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 the abuse authors
 /*
- * Who uses a disk: mounts, swap and other disks that claim it, and processes that have
+ * The users of a disk: mounts, swap and other disks that claim it, and processes that have
  * it open, as far as this user may see them. Opens no node, so it cannot hang.
  */
 #include "cmd.h"

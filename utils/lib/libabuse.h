@@ -9,7 +9,7 @@
  * a struct abuse_ops, abuse_server_open, abuse_server_run.
  *
  * All releases 0.x share one ABI, that of libabuse.so.0: functions are added and
- * keep what they mean. What may grow are the structs abuse_dev, abuse_ops,
+ * keep what they mean. These structs may grow: abuse_dev, abuse_ops,
  * abuse_config and abuse_counts, into the space that each reserves: programs
  * leave it zero, and the sizes stay; abuse_req at its end, since programs make none.
  * Structs of <linux/abuse.h> grow by its rules.
@@ -410,8 +410,8 @@ int abuse_server_open_sized(struct abuse_server **srv, const struct abuse_config
 /*
  * abuse_server_free() - stop, wait, give everything back
  *
- * What callbacks left unanswered goes back to the queue, for another server, when
- * the control node is closed; its struct abuse_req and data are gone, so whatever
+ * Requests that callbacks left incomplete return to the queue, for another server, when
+ * the control node is closed; their struct abuse_req and data are gone, so any thread that
  * works on them ends first. The device stays up. NULL is allowed. Not in a callback.
  */
 void abuse_server_free(struct abuse_server *srv);
@@ -520,7 +520,7 @@ int abuse_server_remove_file(struct abuse_server *srv, unsigned int file);
  *
  * From when it returns 0, requests that one range holds and permits do not come to any server, also when all servers are
  * gone; all others do, as before. An entry replaces what it overlaps, or takes rights away (ABUSE_MAP_CLEAR). All
- * entries count or, after an error other than -EINTR, none. What began under the former ranges has ended when this
+ * entries count or, after an error other than -EINTR, none. Requests that began under the former ranges have ended when this
  * returns. The map stays until the device is reset or removed.
  *
  * Copy-on-write: a range that is still shared is mapped without ABUSE_MAP_WRITE. A WRITE to it comes to pwrite, which copies the
@@ -529,8 +529,8 @@ int abuse_server_remove_file(struct abuse_server *srv, unsigned int file);
  * To share what is mapped with ABUSE_MAP_WRITE, take that right away first; then copy.
  *
  * A FLUSH syncs the files that were written to by the map, then comes to flush; only if ABUSE_MAP_WRITE covers the whole disk it
- * does not. Whoever maps that has made durable what was answered before, or has it in these files. ABUSE_REQ_FUA makes
- * what is mapped durable in its file: if more is needed to find it there, map ABUSE_MAP_WRITE once that is durable, too.
+ * does not. Before you map that, make durable what servers completed, or have it in these files. ABUSE_REQ_FUA makes
+ * a mapped write durable in its file: if more is needed to find it there, map ABUSE_MAP_WRITE once that is durable, too.
  *
  * -EOPNOTSUPP: this kernel cannot; -EPERM: the device is an ordinary user's; -ENXIO: it was reset; -EINVAL: ranges overlap, or
  * are beyond the disk or the file, or the file is not opened for that; -ENOENT: no such file; -ELOOP: the file lies on

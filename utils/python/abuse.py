@@ -18,8 +18,8 @@ A disk is a class with the methods that its operations need:
 
     abuse.serve(RamDisk(64 << 20), "0", capacity=64 << 20)
 
-serve() returns when another thread calls Server.stop(), and raises KeyboardInterrupt on Ctrl-C. What the program held
-then returns to the queue, for the next server.
+serve() returns when another thread calls Server.stop(), and raises KeyboardInterrupt on Ctrl-C. Requests that it held
+then return to the queue, for the next server.
 
 The bytes of such a RAM disk end with the process: a server that may be killed keeps them where the next one reads
 them, as abuse(7) says. The module needs libabuse.so.0 and no compiler; libabuse(3) explains what lies below.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Copyright (C) 2026 the abuse authors */
-/* What every probe may use; probe.sh puts it first. */
+/* Headers that every probe may use; probe.sh puts them first. */
 #include <linux/backing-dev.h>
 #include <linux/blk-cgroup.h>
 #include <linux/blk-mq.h>

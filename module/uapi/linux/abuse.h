@@ -296,8 +296,8 @@ struct abuse_file {
  *          becomes how many. Neighbours are joined. ENXIO: the device is not up.
  *
  * FLUSH syncs the files that took WRITE or SHAPE by the map since they were synced, and then
- * goes to a server, unless WRITE is mapped for the whole disk. Whoever maps that has made
- * durable what it answered before, or has written it to files of the map. FUA makes a WRITE
+ * goes to a server, unless WRITE is mapped for the whole disk. Before a server maps that, it makes
+ * durable what it completed, or writes it to files of the map. FUA makes a WRITE
  * synchronous; without WRITE_CACHE each one is. After a sync has failed each FLUSH of the
  * set-up fails. A request beyond the end of a file that was made shorter fails (EIO).
  *

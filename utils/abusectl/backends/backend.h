@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
 /*
- * What a backend of "abusectl server" is. A backend opens its store for a
+ * Backends of "abusectl server". A backend opens its store for a
  * device, then serves requests through the callbacks of struct abuse_ops; it
  * knows neither ioctls nor other backends.
  *
@@ -32,8 +32,8 @@ struct target {
 	unsigned int connections;	/* at most, or 0 = not given */
 	char *label;		/* of the store, ABUSE_STORE_LEN; one that is made may change it */
 	/*
-	 * What the device has or, if it is not up, what keys say: of that the backend
-	 * may fill in what is 0.
+	 * The configuration of the device or, if it is not up, that of the keys, of which the backend
+	 * may fill in the fields that are 0.
 	 */
 	struct abuse_params *params;
 	/* out: a file that was made for it, to be removed if the device is not set up */
@@ -119,7 +119,7 @@ void backends_complete(const char *word);
 
 /*
  * store.c: bytes in a file or shared-memory object, for the backends that keep
- * them there. What the callbacks get begins with a struct store.
+ * them there. The argument of the callbacks begins with a struct store.
  */
 struct store {
 	int fd;

@@ -124,7 +124,7 @@ int store_file_map(struct abuse_server *srv, int index, uint64_t size, uint32_t 
 	return abuse_map(srv, &entry, 1);
 }
 
-/* What the kernel does with the file for WRITE_ZEROES. Asked beyond the end, and undone. */
+/* Whether the file takes zeroes as the kernel writes them for WRITE_ZEROES. Tried beyond the end, and undone. */
 static bool can_zero(int fd, uint64_t size)
 {
 	struct stat st;

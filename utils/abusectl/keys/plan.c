@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 the abuse authors
 /*
- * What a server is to do, and bringing a device to where it can; see plan.h. What
- * comes here is parsed, what goes on from here serves.
+ * The plan of a server, and bringing a device to where it can be served; see plan.h. Input
+ * is parsed already; serving follows.
  */
 #include "plan.h"
 #include "backends/label.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
 /*
- * What a server is to do: backend, keys of set-up and its own keys, as given by
+ * The plan of a server: backend, keys of set-up and its own keys, as given by
  * arguments or a file; and how a device gets there, up to the point where serving
  * starts. server and "setup --config" share it.
  */

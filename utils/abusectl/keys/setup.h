@@ -47,7 +47,7 @@ bool settings_differ(const struct settings *settings, const struct abuse_params 
 
 /*
  * Values that exclude each other, or that the device @now, which is empty, cannot have;
- * reported against it. Whatever the module would refuse as out of range.
+ * reported against it. Checks all that the module would refuse as out of range.
  */
 int settings_check(const struct settings *settings,
 		   const struct abuse_params *now);

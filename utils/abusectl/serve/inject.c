@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 the abuse authors
 /*
- * Callbacks that fail requests or have them answered later; see inject.h. What waits
- * occupies no thread but one, which watches the time. A backend whose callbacks may
+ * Callbacks that fail requests or have them answered later; see inject.h. Waiting requests
+ * occupy no thread but one, which watches the time. A backend whose callbacks may
  * wait does its work at once, and its answer is kept back, with what the kernel does
  * upon that; one that answers later itself is asked later.
  *

@@ -165,7 +165,7 @@ static int bring_zeroes(struct cow *cow, uint64_t first, uint64_t end, bool unma
 	return ret;
 }
 
-/* What DELTA has of these bytes has been changed: the kernel reads them there. */
+/* Bytes in DELTA have changed: from now on the kernel reads them there. */
 static int show(struct cow *cow, uint64_t offset, uint64_t length)
 {
 	return cow_kernel_show(&cow->kernel, offset / COW_CHUNK, cow_chunks(offset + length));
@@ -371,7 +371,8 @@ static int cow_prepare(struct target *target, const struct cow_base *base,
 	if (ret) {
 		cow_map_close(&cow->map);
 		free(cow);
-		return failed(path, "out of memory");
+		return failed(path, "cannot be prepared for /dev/abuse%u: %s", target->number,
+			      strerror(-ret));
 	}
 	store_init(&cow->delta, fd);
 	cow_lock_init(&cow->lock, fd);

@@ -70,7 +70,7 @@ void cow_map_close(struct cow_map *map);
  */
 int cow_map_look(const struct cow_map *map, uint64_t chunk, uint64_t *end);
 
-/* What is to be locked before chunks from @first to @end are added. */
+/* The bytes to be locked before chunks from @first to @end are added. */
 struct cow_range cow_map_range(const struct cow_map *map, uint64_t first, uint64_t end);
 
 /* From now on they are in DELTA, where their bytes have been written. */

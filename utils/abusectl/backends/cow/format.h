@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
 /*
- * What is where in the file DELTA of a cow: disk. Numbers are little-endian, parts
+ * Layout of the file DELTA of a cow: disk. Numbers are little-endian, parts
  * begin at multiples of 64 KiB, so that any page size can map them:
  *
  *	header		written once, in a file that has no name until all of it is there

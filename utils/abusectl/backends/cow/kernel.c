@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 the abuse authors
 /*
- * What the kernel serves of a cow disk without its servers: READs of chunks that DELTA lacks from
+ * The part of a cow disk that the kernel serves without its servers: READs of chunks that DELTA lacks from
  * BASE, READs of those it has from DELTA, and WRITEs to DELTA where a power failure would not
- * take the chunk out of the durable map. Who gives DELTA a chunk, or finds it there and changes it,
+ * take the chunk out of the durable map. A server that gives DELTA a chunk, or finds it there and changes it,
  * shows that to the kernel before it answers; chunks are mapped to BASE under the lock that
  * such a server needs. So no READ sees BASE once a write has been answered.
  */

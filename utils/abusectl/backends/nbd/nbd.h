@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
 /*
- * What backend-nbd.c and nbd-*.c share: a store behind an NBD server, and its
+ * Shared by the files of this folder: a store behind an NBD server, and its
  * connections. Each connection is a thread that has a handle of libnbd to itself;
  * callbacks leave requests with one that is open, and it answers them. All calls of
  * libnbd on a handle are made by its thread, so its locks cost nothing.

@@ -2,8 +2,8 @@
 // Copyright (C) 2026 the abuse authors
 /*
  * Requests with an NBD server: sent, answered, or lost when the connection breaks. All
- * of it runs in the thread of the connection. What was answered is never sent again; of
- * what was lost the server may see some twice.
+ * of it runs in the thread of the connection. A request that was answered is never sent again; of
+ * those whose answer was lost the server may see some twice.
  */
 #include "nbd.h"
 
@@ -173,7 +173,7 @@ void nbd_issue_inbox(struct nbd_conn *conn)
 
 	while (conn->nr_free && !conn->last_call) {
 		pthread_mutex_lock(&store->lock);
-		/* What a thread that ends gives away is not sent by another one. */
+		/* Requests that an ending thread gives away are not sent by another one. */
 		req = store->is_over ? NULL : nbd_list_pop(&conn->inbox);
 		pthread_mutex_unlock(&store->lock);
 		if (!req)
