@@ -25,8 +25,8 @@ int main(void)
 	control = open("/dev/abuse-control", O_RDWR | O_CLOEXEC);
 	need(control >= 0, "open /dev/abuse-control");
 
-	for (unsigned long cmd = 0x412b; cmd <= 0x412f; cmd++)
-		is(call(fd, cmd, memory), -ENOTTY, "control node, 0x412b ..");
+	for (unsigned long cmd = 0x412d; cmd <= 0x412f; cmd++)
+		is(call(fd, cmd, memory), -ENOTTY, "control node, 0x412d ..");
 	for (unsigned long cmd = 0x4120; cmd <= 0x412c; cmd++)
 		is(call(control, cmd, memory), -ENOTTY, "abuse-control, 0x4120 ..");
 	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++) {
