@@ -320,6 +320,7 @@ struct abuse_server {
 	wait_queue_head_t poll_wait;
 	kuid_t uid;			/* the opener's */
 	bool admin;			/* the opener had CAP_SYS_ADMIN */
+	bool is_handle;			/* ADD opened it (handle.c) */
 	unsigned int poll_mode;
 	atomic64_t epoch;		/* which set-up it serves; 0 = any */
 	u64 *handed;			/* [slot] = id GET_BIO gave us; dev->lock */
@@ -850,7 +851,7 @@ static inline void abuse_server_asks(struct abuse_server *srv, bool bound)
 struct abuse_device *abuse_device_alloc(u32 number, kuid_t owner,
 					const struct abuse_add *add,
 					bool own_major);
-int abuse_device_start(struct abuse_device *dev);
+int abuse_device_start(struct abuse_device *dev, struct abuse_params *params);
 void abuse_device_set_state(struct abuse_device *dev, u32 state);
 int abuse_device_kill(struct abuse_device *dev);
 void abuse_device_stop(struct abuse_device *dev);
@@ -870,6 +871,9 @@ static inline bool abuse_device_is_users(const struct abuse_device *dev)
 
 int abuse_device_set_up(struct abuse_server *srv, struct abuse_params *params,
 			bool live);
+int abuse_device_configure(struct abuse_device *dev, struct abuse_params *params);
+void abuse_device_come_up(struct abuse_device *dev, const struct abuse_params *params);
+void abuse_device_appear(struct abuse_device *dev);
 int abuse_device_reconnect(struct abuse_server *srv,
 			   const struct abuse_params *params);
 int abuse_device_fail(struct abuse_server *srv);
@@ -890,9 +894,23 @@ void abuse_disk_event(struct abuse_device *dev, const char *state);
 
 /* ---- index.c: the numbers of all devices ---------------------------------- */
 
+/* A device that ADD is about to make. */
+struct abuse_birth {
+	kuid_t owner;
+	bool own_major;
+	struct abuse_params *params;	/* set up so; or NULL */
+	struct abuse_device *dev;	/* in the index; not yet started */
+	bool was_removed;		/* a device of that number, before */
+	struct file *file;		/* handle.c; or NULL */
+	int fd;				/* for it */
+};
+
 extern struct mutex abuse_index_lock;
 
 struct abuse_device *abuse_index_get(u32 number);
+int abuse_index_reserve(struct abuse_add *add, struct abuse_birth *birth);
+int abuse_index_start(struct abuse_birth *birth);
+void abuse_index_cancel(const struct abuse_birth *birth);
 int abuse_index_add(struct abuse_add *add, kuid_t owner, bool own_major);
 int abuse_index_add_on_demand(u32 number);
 int abuse_index_remove(u32 number);
@@ -933,6 +951,8 @@ extern const struct file_operations abuse_server_fops;
 extern struct miscdevice abuse_control_misc;
 
 bool abuse_server_is_over(const struct abuse_server *srv);
+struct abuse_server *abuse_server_alloc(struct abuse_device *dev);
+void abuse_server_attach(struct abuse_server *srv, struct file *file);
 int abuse_server_bind(struct abuse_server *srv);
 int abuse_read_sized(void *to, size_t known, size_t least,
 		     const void __user *from);
@@ -945,6 +965,13 @@ long abuse_set_params(struct abuse_server *srv, void __user *arg);
 long abuse_get_params(struct abuse_server *srv, void __user *arg);
 void abuse_forget_handed(struct abuse_server *srv);
 bool abuse_poll_ready(struct abuse_server *srv);
+
+/* ---- handle.c: descriptors without a node -------------------------------------- */
+
+int abuse_handle_open(struct abuse_birth *birth);
+int abuse_handle_install(struct abuse_birth *birth);
+void abuse_handle_cancel(struct abuse_birth *birth);
+void abuse_handle_unpin(void);
 
 /* ---- stats.c: counters, attributes of the control node ----------------------- */
 

@@ -47,18 +47,24 @@ int abuse_read_sized(void *to, size_t known, size_t least,
 #define ABUSE_PARAMS_OUT_BEGIN	offsetof(struct abuse_params, all_features)
 #define ABUSE_PARAMS_OUT_END	offsetofend(struct abuse_params, depth)
 
+static int abuse_control_read_params(struct abuse_params *params, const void __user *from)
+{
+	int err = abuse_read_sized(params, sizeof(*params), ABUSE_PARAMS_SIZE_1, from);
+
+	if (err)
+		return err;
+	memset((void *)params + ABUSE_PARAMS_OUT_BEGIN, 0,
+	       ABUSE_PARAMS_OUT_END - ABUSE_PARAMS_OUT_BEGIN);
+	params->size = sizeof(*params);
+	return 0;
+}
+
 long abuse_set_params(struct abuse_server *srv, void __user *arg)
 {
 	struct abuse_params params;
-	int err;
+	int err = abuse_control_read_params(&params, arg);
 
-	err = abuse_read_sized(&params, sizeof(params), ABUSE_PARAMS_SIZE_1, arg);
-	if (err)
-		return err;
-	memset((void *)&params + ABUSE_PARAMS_OUT_BEGIN, 0,
-	       ABUSE_PARAMS_OUT_END - ABUSE_PARAMS_OUT_BEGIN);
-	params.size = sizeof(params);
-	return abuse_device_set_up(srv, &params, true);
+	return err ? err : abuse_device_set_up(srv, &params, true);
 }
 
 static int abuse_control_get_params(struct abuse_device *dev, struct abuse_params *params)
@@ -109,32 +115,71 @@ long abuse_get_params(struct abuse_server *srv, void __user *arg)
 	return 0;
 }
 
-static long abuse_control_add(struct abuse_add __user *arg)
+/* The owner of the device to be added, and with what it is set up, or NULL. */
+static int abuse_control_read_add(struct abuse_add *add, struct abuse_params *params,
+				  kuid_t *owner, const void __user *arg)
 {
-	struct abuse_add add;
-	kuid_t owner;
 	int err;
 
-	err = abuse_index_owner(&owner);
-	if (err)
+	err = abuse_index_owner(owner);
+	if (!err)
+		err = abuse_read_sized(add, sizeof(*add), ABUSE_ADD_SIZE_1, arg);
+	if (!err && add->params)
+		err = abuse_control_read_params(params, abuse_user_ptr(add->params));
+	if (err || !(add->flags & ABUSE_ADD_OWNER))
 		return err;
-	err = abuse_read_sized(&add, sizeof(add), ABUSE_ADD_SIZE_1, arg);
-	if (err)
-		return err;
-	if (add.flags & ABUSE_ADD_OWNER) {
-		if (!capable(CAP_SYS_ADMIN))
-			return -EPERM;
-		owner = make_kuid(current_user_ns(), add.owner);
-		if (!uid_valid(owner))
-			return -EINVAL;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	*owner = make_kuid(current_user_ns(), add->owner);
+	return uid_valid(*owner) ? 0 : -EINVAL;
+}
+
+/*
+ * The number goes to the caller while the device is reserved, and nobody else sees it: if that
+ * fails there is no device to be removed, which others may have opened.
+ */
+static int abuse_control_start(struct abuse_birth *birth, const struct abuse_add *add,
+			       struct abuse_add __user *arg)
+{
+	int err;
+
+	if (add->flags & ABUSE_ADD_OPEN) {
+		err = abuse_handle_open(birth);
+		if (err)
+			return err;
 	}
-	/* The caller cannot learn the number: remove the device again. */
-	if (put_user(add.number, &arg->number))
+	if (put_user(add->number, &arg->number))
 		return -EFAULT;
-	err = abuse_index_add(&add, owner, false);
+	return abuse_index_start(birth);
+}
+
+static long abuse_control_add(struct abuse_add __user *arg)
+{
+	struct abuse_birth birth = { };
+	struct abuse_params params;
+	struct abuse_add add;
+	u32 wanted;
+	int err;
+
+	err = abuse_control_read_add(&add, &params, &birth.owner, arg);
+	/* A set-up sends events of its own. */
+	if (!err && add.params)
+		err = abuse_pace();
 	if (err)
 		return err;
-	return put_user(add.number, &arg->number);
+	wanted = add.number;
+	birth.params = add.params ? &params : NULL;
+	err = abuse_index_reserve(&add, &birth);
+	if (err)
+		return err;
+	err = abuse_control_start(&birth, &add, arg);
+	if (err) {
+		abuse_index_cancel(&birth);
+		abuse_handle_cancel(&birth);
+		/* The caller may want to try again. */
+		return put_user(wanted, &arg->number) ? -EFAULT : err;
+	}
+	return birth.file ? abuse_handle_install(&birth) : 0;
 }
 
 static long abuse_control_call(unsigned int cmd, unsigned long arg)

@@ -160,39 +160,6 @@ void abuse_device_set_state(struct abuse_device *dev, u32 state)
 }
 
 /*
- * Makes the disk and the nodes appear. The caller has put the device into the
- * index, since a program that learns of the disk may open it at once.
- */
-int abuse_device_start(struct abuse_device *dev)
-{
-	int err;
-
-	mutex_lock(&dev->control);
-	err = abuse_disk_create(dev);
-	if (err)
-		goto out_unlock;
-	abuse_queues_start(dev);
-	err = abuse_add_node(dev);
-	if (err)
-		goto out_disk;
-	abuse_device_set_state(dev, ABUSE_S_EMPTY);
-	err = abuse_disk_start(dev);
-	if (err)
-		goto out_node;
-	mutex_unlock(&dev->control);
-	return 0;
-
-out_node:
-	abuse_device_set_state(dev, ABUSE_S_DYING);
-	device_unregister(dev->node);
-out_disk:
-	abuse_disk_destroy(dev);
-out_unlock:
-	mutex_unlock(&dev->control);
-	return err;
-}
-
-/*
  * Ends every request, now and for good: the state that refuses new ones has been
  * set. Then nothing of ours can wait for a server any more. -EINTR: killed while
  * files still had some; to be called again.
@@ -211,6 +178,58 @@ int abuse_device_end_all(struct abuse_device *dev)
 	cancel_work_sync(&dev->ready_work);
 	cancel_delayed_work_sync(&dev->expire_work);
 	return 0;
+}
+
+static void abuse_undo_come_up(struct abuse_device *dev)
+{
+	abuse_device_set_state(dev, ABUSE_S_DYING);
+	/* No request was ever redirected, so this does not wait and does not fail. */
+	abuse_device_end_all(dev);
+	if (dev->pins_module)
+		module_put(THIS_MODULE);
+	dev->pins_module = false;
+}
+
+/*
+ * Makes the disk and the nodes appear, set up if there are params. The caller has put the
+ * device into the index, since a program that learns of the disk may open it at once. What
+ * can be wrong with params is found before anything appears.
+ */
+int abuse_device_start(struct abuse_device *dev, struct abuse_params *params)
+{
+	int err;
+
+	mutex_lock(&dev->control);
+	err = abuse_disk_create(dev);
+	if (err)
+		goto out_unlock;
+	abuse_queues_start(dev);
+	if (params)
+		err = abuse_device_configure(dev, params);
+	if (!err)
+		err = abuse_add_node(dev);
+	if (err)
+		goto out_disk;
+	if (params)
+		abuse_device_come_up(dev, params);
+	else
+		abuse_device_set_state(dev, ABUSE_S_EMPTY);
+	err = abuse_disk_start(dev);
+	if (err)
+		goto out_node;
+	if (params)
+		abuse_device_appear(dev);
+	mutex_unlock(&dev->control);
+	return 0;
+
+out_node:
+	abuse_undo_come_up(dev);
+	device_unregister(dev->node);
+out_disk:
+	abuse_disk_destroy(dev);
+out_unlock:
+	mutex_unlock(&dev->control);
+	return err;
 }
 
 /*

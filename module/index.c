@@ -100,11 +100,7 @@ int abuse_index_check_identity(const struct abuse_device *self,
 	return 0;
 }
 
-/*
- * own_major: the disk has the driver's own major, as in 2009. Otherwise it has the kernel's
- * major blkext, which programs with a list of known majors (LVM) accept.
- */
-static int abuse_add_device_locked(struct abuse_add *add, kuid_t owner, bool own_major)
+static int abuse_reserve_locked(struct abuse_add *add, struct abuse_birth *birth)
 {
 	struct abuse_device *dev;
 	void *old;
@@ -117,11 +113,11 @@ static int abuse_add_device_locked(struct abuse_add *add, kuid_t owner, bool own
 	if (!err)
 		err = abuse_index_check_identity(NULL, add->name, add->uuid);
 	if (!err)
-		err = abuse_check_quota(owner, add);
+		err = abuse_check_quota(birth->owner, add);
 	if (err)
 		return err;
 
-	dev = abuse_device_alloc(add->number, owner, add, own_major);
+	dev = abuse_device_alloc(add->number, birth->owner, add, birth->own_major);
 	if (!dev)
 		return -ENOMEM;
 	old = xa_store(&abuse_devices, add->number, dev, GFP_KERNEL);
@@ -129,18 +125,76 @@ static int abuse_add_device_locked(struct abuse_add *add, kuid_t owner, bool own
 		abuse_device_put(dev);
 		return xa_err(old);
 	}
-	err = abuse_device_start(dev);
-	if (err) {
-		if (old)
-			xa_store(&abuse_devices, add->number, old, GFP_KERNEL);
-		else
-			xa_erase(&abuse_devices, add->number);
-		abuse_device_put(dev);
-	}
+	birth->dev = dev;
+	birth->was_removed = old;
+	return 0;
+}
+
+static void abuse_cancel_locked(const struct abuse_birth *birth)
+{
+	u32 number = birth->dev->number;
+
+	lockdep_assert_held(&abuse_index_lock);
+	if (birth->was_removed)
+		xa_store(&abuse_devices, number, ABUSE_REMOVED, GFP_KERNEL);
+	else
+		xa_erase(&abuse_devices, number);
+	abuse_device_put(birth->dev);
+}
+
+/*
+ * The first half of adding a device: it has its number, and until the second half every call to
+ * it fails. add->number, hw_queues and depth are filled in; errors as for ABUSE_CTL_ADD.
+ */
+int abuse_index_reserve(struct abuse_add *add, struct abuse_birth *birth)
+{
+	int err;
+
+	if (mutex_lock_killable(&abuse_index_lock))
+		return -EINTR;
+	err = abuse_reserve_locked(add, birth);
+	mutex_unlock(&abuse_index_lock);
 	return err;
 }
 
-/* add->number, hw_queues and depth are filled in; errors as for ABUSE_CTL_ADD. */
+/* The second half. After an error the caller calls abuse_index_cancel(). */
+int abuse_index_start(struct abuse_birth *birth)
+{
+	int err;
+
+	if (mutex_lock_killable(&abuse_index_lock))
+		return -EINTR;
+	err = abuse_device_start(birth->dev, birth->params);
+	mutex_unlock(&abuse_index_lock);
+	return err;
+}
+
+void abuse_index_cancel(const struct abuse_birth *birth)
+{
+	mutex_lock(&abuse_index_lock);
+	abuse_cancel_locked(birth);
+	mutex_unlock(&abuse_index_lock);
+}
+
+/*
+ * own_major: the disk has the driver's own major, as in 2009. Otherwise it has the kernel's
+ * major blkext, which programs with a list of known majors (LVM) accept.
+ */
+static int abuse_add_device_locked(struct abuse_add *add, kuid_t owner, bool own_major)
+{
+	struct abuse_birth birth = { .owner = owner, .own_major = own_major };
+	int err;
+
+	err = abuse_reserve_locked(add, &birth);
+	if (err)
+		return err;
+	err = abuse_device_start(birth.dev, NULL);
+	if (err)
+		abuse_cancel_locked(&birth);
+	return err;
+}
+
+/* For the driver itself: without a set-up and a descriptor. */
 int abuse_index_add(struct abuse_add *add, kuid_t owner, bool own_major)
 {
 	int err;

@@ -73,7 +73,7 @@ static int abuse_check_store(const char *store)
 
 int abuse_add_check(struct abuse_add *add)
 {
-	if (add->flags & ~ABUSE_ADD_OWNER)
+	if (add->flags & ~(ABUSE_ADD_OWNER | ABUSE_ADD_OPEN))
 		return -EINVAL;
 	if (!add->hw_queues)
 		add->hw_queues = 1;

@@ -94,41 +94,49 @@ static struct abuse_device *abuse_find_or_add_device(u32 number, int *err)
 	return dev;
 }
 
-static int abuse_open_device(struct abuse_device *dev, struct file *file)
+/* A descriptor to be, which keeps the caller's reference to the device. -EPERM, -EACCES, -ENOMEM. */
+struct abuse_server *abuse_server_alloc(struct abuse_device *dev)
 {
 	struct abuse_server *srv;
 	int err;
 
 	srv = kzalloc(sizeof(*srv), GFP_KERNEL_ACCOUNT);
 	if (!srv)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	srv->dev = dev;
 	srv->uid = current_euid();
 	srv->admin = capable(CAP_SYS_ADMIN);
 	mutex_init(&srv->bind_lock);
 	xa_init_flags(&srv->targets, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 	err = abuse_access_node(srv);
-	if (err) {
-		kfree(srv);
-		return err;
-	}
+	if (!err)
+		return srv;
+	kfree(srv);
+	return ERR_PTR(err);
+}
+
+void abuse_server_attach(struct abuse_server *srv, struct file *file)
+{
 	srv->file = file;
 	file->private_data = srv;
 	abuse_descriptor_add(srv);
-	return 0;
 }
 
 static int abuse_server_open(struct inode *inode, struct file *file)
 {
 	unsigned int noio = memalloc_noio_save();
+	struct abuse_server *srv;
 	struct abuse_device *dev;
 	int err;
 
 	dev = abuse_find_or_add_device(iminor(inode), &err);
 	if (dev) {
-		err = abuse_open_device(dev, file);
+		srv = abuse_server_alloc(dev);
+		err = PTR_ERR_OR_ZERO(srv);
 		if (err)
 			abuse_device_put(dev);
+		else
+			abuse_server_attach(srv, file);
 	}
 	memalloc_noio_restore(noio);
 	return err ? err : nonseekable_open(inode, file);
@@ -145,6 +153,8 @@ static int abuse_server_release(struct inode *inode, struct file *file)
 	abuse_forget_handed(srv);
 	abuse_unregister_files(srv);
 	abuse_device_put(srv->dev);
+	if (srv->is_handle)
+		abuse_handle_unpin();
 	kvfree(srv->handed);
 	kfree(srv);
 	return 0;

@@ -143,10 +143,51 @@ static int abuse_seal_device(struct abuse_device *dev, bool sealed, kuid_t uid)
 	return err;
 }
 
-static void abuse_device_come_up(struct abuse_server *srv, const struct abuse_params *params)
-{
-	struct abuse_device *dev = srv->dev;
+static const struct abuse_abilities this_kernel = {
+	.page_size = PAGE_SIZE,
+	.max_block = BLK_MAX_BLOCK_SIZE,
+	.atomic = ABUSE_HAVE_ATOMIC_WRITES,
+};
 
+static int abuse_check_set_up(struct abuse_device *dev, struct abuse_params *params,
+			      kuid_t *seal_uid)
+{
+	int err;
+
+	err = abuse_check_user_timeout(dev, params);
+	if (!err)
+		err = abuse_params_complete(params, dev->nr_slots, &this_kernel);
+	if (!err)
+		err = abuse_check_seal(params, seal_uid);
+	if (!err)
+		err = abuse_check_identity(dev, params);
+	return err;
+}
+
+/* The disk is empty, and nobody can open it now. */
+static int abuse_seal_and_set_limits(struct abuse_device *dev, const struct abuse_params *params,
+				     kuid_t seal_uid)
+{
+	int err;
+
+	err = abuse_seal_device(dev, params->flags & ABUSE_PARAMS_SEALED, seal_uid);
+	if (err)
+		return err;
+	abuse_descriptors_evict(dev);
+	err = abuse_disk_set_limits(dev, params);
+	if (err)
+		abuse_seal_device(dev, false, GLOBAL_ROOT_UID);
+	return err;
+}
+
+/* After this the device is up, and its disk still has no capacity. */
+void abuse_device_come_up(struct abuse_device *dev, const struct abuse_params *params)
+{
+	lockdep_assert_held(&dev->control);
+	dev->pins_module = true;
+	__module_get(THIS_MODULE);
+	abuse_disk_suppress_scan(dev->disk, true);
+	abuse_set_read_only(dev, params->flags & ABUSE_PARAMS_READ_ONLY);
 	spin_lock(&dev->lock);
 	dev->params = *params;
 	dev->features = params->features |
@@ -158,33 +199,25 @@ static void abuse_device_come_up(struct abuse_server *srv, const struct abuse_pa
 	abuse_stats_set_up(dev);
 	abuse_set_limit(dev, params->queue_limit);
 	atomic64_inc(&dev->epoch);
-	atomic64_set(&srv->epoch, atomic64_read(&dev->epoch));
 	/* A reader that sees the device up also sees everything above. */
 	smp_store_release(&dev->state, ABUSE_S_UP);
 	spin_unlock(&dev->lock);
 	abuse_expire_anew(dev);
 }
 
-static const struct abuse_abilities this_kernel = {
-	.page_size = PAGE_SIZE,
-	.max_block = BLK_MAX_BLOCK_SIZE,
-	.atomic = ABUSE_HAVE_ATOMIC_WRITES,
-};
+static void abuse_announce(struct abuse_device *dev)
+{
+	abuse_disk_event(dev, "up");
+	abuse_device_is_announced(dev);
+}
 
 static int abuse_set_up_device(struct abuse_server *srv, struct abuse_params *params)
 {
 	struct abuse_device *dev = srv->dev;
-	bool read_only = params->flags & ABUSE_PARAMS_READ_ONLY;
 	kuid_t seal_uid;
 	int err;
 
-	err = abuse_check_user_timeout(dev, params);
-	if (!err)
-		err = abuse_params_complete(params, dev->nr_slots, &this_kernel);
-	if (!err)
-		err = abuse_check_seal(params, &seal_uid);
-	if (!err)
-		err = abuse_check_identity(dev, params);
+	err = abuse_check_set_up(dev, params, &seal_uid);
 	if (!err)
 		err = abuse_claim_disk(dev->disk, dev);
 	if (err)
@@ -192,31 +225,42 @@ static int abuse_set_up_device(struct abuse_server *srv, struct abuse_params *pa
 
 	/* The disk is empty: I/O of this call fails at once. */
 	err = abuse_disk_drop_partitions(dev);
+	if (!err)
+		err = abuse_seal_and_set_limits(dev, params, seal_uid);
 	if (err)
 		goto out_unclaim;
-	err = abuse_seal_device(dev, params->flags & ABUSE_PARAMS_SEALED, seal_uid);
-	if (err)
-		goto out_unclaim;
-	abuse_descriptors_evict(dev);
-	err = abuse_disk_set_limits(dev, params);
-	if (err) {
-		abuse_seal_device(dev, false, GLOBAL_ROOT_UID);
-		goto out_unclaim;
-	}
 	abuse_disk_new_medium(dev);
-	dev->pins_module = true;
-	__module_get(THIS_MODULE);
-	abuse_disk_suppress_scan(dev->disk, true);
-	abuse_set_read_only(dev, read_only);
-	abuse_device_come_up(srv, params);
+	/* Before the device is up, or calls on this descriptor would find another set-up. */
+	atomic64_set(&srv->epoch, atomic64_read(&dev->epoch) + 1);
+	abuse_device_come_up(dev, params);
 	set_capacity_and_notify(dev->disk, params->capacity >> SECTOR_SHIFT);
 out_unclaim:
 	abuse_unclaim_disk(dev->disk, dev);
 	if (err)
 		return err;
-	abuse_disk_event(dev, "up");
-	abuse_device_is_announced(dev);
+	abuse_announce(dev);
 	return 0;
+}
+
+/* ---- a device that is born with its set-up ------------------------------------------- */
+
+/* Before the disk is added: what can fail. Errors of SET_PARAMS; params is completed. */
+int abuse_device_configure(struct abuse_device *dev, struct abuse_params *params)
+{
+	kuid_t seal_uid;
+	int err;
+
+	lockdep_assert_held(&dev->control);
+	err = abuse_check_set_up(dev, params, &seal_uid);
+	return err ? err : abuse_seal_and_set_limits(dev, params, seal_uid);
+}
+
+/* After it was added, in the order of other set-ups. */
+void abuse_device_appear(struct abuse_device *dev)
+{
+	lockdep_assert_held(&dev->control);
+	set_capacity_and_notify(dev->disk, dev->params.capacity >> SECTOR_SHIFT);
+	abuse_announce(dev);
 }
 
 /* ---- live changes -------------------------------------------------------------- */

@@ -1269,4 +1269,43 @@ static inline void abuse_cgroup_leave(struct abuse_cgroup *group)
 }
 #endif
 
+/* ---- A file system for inodes alone --------------------------------------------- */
+
+#if ABUSE_HAVE_PSEUDO_FS
+#include <linux/pseudo_fs.h>
+
+#define ABUSE_PSEUDO_FS(fs, magic)					\
+static int fs##_init(struct fs_context *fc)				\
+{									\
+	if (!init_pseudo(fc, magic))					\
+		return -ENOMEM;						\
+	/* What is opened there can be opened again through /proc. */	\
+	fc->s_iflags &= ~SB_I_NODEV;					\
+	return 0;							\
+}									\
+									\
+static struct file_system_type fs = {					\
+	.name			= "abuse",				\
+	.owner			= THIS_MODULE,				\
+	.init_fs_context	= fs##_init,				\
+	.kill_sb		= kill_anon_super,			\
+}
+#else
+#define alloc_file_pseudo(...)	ERR_PTR(-EOPNOTSUPP)
+
+#define ABUSE_PSEUDO_FS(fs, magic)					\
+static struct dentry *fs##_mount(struct file_system_type *type,	\
+				 int flags, const char *name, void *data) \
+{									\
+	return ERR_PTR(-EOPNOTSUPP);					\
+}									\
+									\
+static struct file_system_type fs = {					\
+	.name			= "abuse",				\
+	.owner			= THIS_MODULE,				\
+	.mount			= fs##_mount,				\
+	.kill_sb		= kill_anon_super,			\
+}
+#endif
+
 #endif /* ABUSE_COMPAT_H */

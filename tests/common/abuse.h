@@ -245,12 +245,12 @@ static inline void test_begin(void)
 		pthread_detach(thread);
 }
 
-/* Adds as asked; add->number says which it became. 0 or -errno. */
+/* Adds as asked; add->number says which it became. 0, a descriptor or -errno. */
 static inline int device_add(struct abuse_add *add)
 {
 	int ret = control_call(ABUSE_CTL_ADD, add);
 
-	for (int i = 0; !ret && i < TEST_MAX_DEVICES; i++) {
+	for (int i = 0; ret >= 0 && i < TEST_MAX_DEVICES; i++) {
 		int unused = 0;
 
 		if (atomic_compare_exchange_strong(&test_devices[i], &unused,

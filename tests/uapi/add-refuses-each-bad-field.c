@@ -87,7 +87,8 @@ int main(void)
 	refused(size, 0, EINVAL);
 	refused(size, 4, EINVAL);
 	refused(size, 1U << 31, E2BIG);
-	refused(flags, 1U << 1, EINVAL);
+	refused(flags, 1U << 2, EINVAL);
+	refused(params, 1, EFAULT);
 	refused(flags, 1U << 31, EINVAL);
 	refused(hw_queues, 65, EINVAL);
 	refused(hw_queues, 0xffffffff, EINVAL);

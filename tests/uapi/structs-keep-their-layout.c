@@ -124,7 +124,8 @@ AT(abuse_add, depth, 16);
 AT(abuse_add, owner, 20);
 AT(abuse_add, name, 24);
 AT(abuse_add, uuid, 56);
-SIZE(abuse_add, 72);
+AT(abuse_add, params, 72);
+SIZE(abuse_add, 80);
 
 _Static_assert(ABUSE_GET_STATUS == 0x4120 && ABUSE_SET_STATUS == 0x4121 &&
 	       ABUSE_SET_POLL == 0x4122 && ABUSE_RESET == 0x4123 &&

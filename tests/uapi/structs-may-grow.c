@@ -10,6 +10,7 @@
 
 #define N 3
 #define PARAMS_SIZE_1	176	/* up to and with depth */
+#define ADD_SIZE_1	72	/* up to and with uuid */
 
 struct wide_request {
 	struct abuse_request r;
@@ -68,7 +69,7 @@ int main(void)
 	is(call(fd, ABUSE_EXCHANGE, &x), -EINVAL, "EXCHANGE, too short");
 	x.size = sizeof(x);
 	memset(&add, 0, sizeof(add));
-	add.a.size = sizeof(add.a) - 8;
+	add.a.size = ADD_SIZE_1 - 8;
 	add.a.number = ABUSE_NUMBER_ANY;
 	is(device_add(&add.a), -EINVAL, "ADD, too short");
 
@@ -145,5 +146,9 @@ int main(void)
 	is(device_add(&add.a), -E2BIG, "ADD with more than is known");
 	add.more = 0;
 	is(device_add(&add.a), 0, "ADD with zeroes at the end");
+	add.a.number = ABUSE_NUMBER_ANY;
+	add.a.size = ADD_SIZE_1;
+	add.a.params = 1;
+	is(device_add(&add.a), 0, "ADD of the first version, which had no params");
 	return done();
 }

@@ -34,6 +34,27 @@ int abuse_ctl_add(struct abuse_add *add)
 	return abuse_ctl_add_sized(add, ADD_SIZE_1);
 }
 
+int abuse_ctl_add_open_sized(struct abuse_add *add, size_t size, struct abuse_params *params,
+			     size_t params_size)
+{
+	struct abuse_add all = { 0 };
+	int ret;
+
+	memcpy(&all, add, size < sizeof(all) ? size : sizeof(all));
+	all.flags |= ABUSE_ADD_OPEN;
+	all.params = (uintptr_t)params;
+	if (params)
+		params->size = (uint32_t)params_size;
+	ret = abuse_ctl_add_sized(&all, sizeof(all));
+	add->number = all.number;
+	return ret == -E2BIG ? -EOPNOTSUPP : ret;
+}
+
+int abuse_ctl_add_open(struct abuse_add *add, struct abuse_params *params)
+{
+	return abuse_ctl_add_open_sized(add, ADD_SIZE_1, params, PARAMS_SIZE_1);
+}
+
 int abuse_ctl_remove(unsigned int number)
 {
 	return control_call(ABUSE_CTL_REMOVE, (const void *)(uintptr_t)number);

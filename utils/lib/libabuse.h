@@ -55,12 +55,14 @@ const char *abuse_reason(void);
  * beyond them. Other languages call the latter; a size is that of the C struct, in bytes.
  *
  * abuse_ctl_add_sized() - abuse_ctl_add() with the size of struct abuse_add
+ * abuse_ctl_add_open_sized() - abuse_ctl_add_open() with the sizes of both structs
  * abuse_ctl_get_params_sized() - abuse_ctl_get_params() with the size of struct abuse_params
  * abuse_ctl_set_params_sized() - abuse_ctl_set_params() likewise
  * abuse_ctl_map_sized() - abuse_ctl_map() with the size of struct abuse_map_entry
  * abuse_ctl_get_map_sized() - abuse_ctl_get_map() likewise
  */
 int abuse_ctl_add_sized(struct abuse_add *add, size_t size);
+int abuse_ctl_add_open_sized(struct abuse_add *add, size_t size, struct abuse_params *params, size_t params_size);
 int abuse_ctl_get_params_sized(int fd, struct abuse_params *params, size_t size);
 int abuse_ctl_set_params_sized(int fd, struct abuse_params *params, size_t size);
 int abuse_ctl_map_sized(int fd, const struct abuse_map_entry *entries, unsigned int nr, size_t size);
@@ -72,6 +74,15 @@ int abuse_ctl_get_map_sized(int fd, uint64_t sector, struct abuse_map_entry *ent
  *
  * Leaves the number of the new device in @add->number. This function and the next two open
  * /dev/abuse-control, and return the errors of open(2) and of the call.
+ */
+
+/*
+ * abuse_ctl_add_open() - make a device, configure it and open its control node, in one call
+ * @add: as above; its flag OPEN and the address of @params are filled in here
+ * @params: as for abuse_ctl_set_params(), or NULL: the device is not configured
+ *
+ * Returns the descriptor, which needs no node in /dev and is closed on exec. After an error there is
+ * no device. -EOPNOTSUPP: the module is too old.
  */
 
 /* abuse_ctl_remove() - remove device @number; -EBUSY while its disk is open */
@@ -546,6 +557,7 @@ int abuse_ctl_map(int fd, const struct abuse_map_entry *entries, unsigned int nr
 int abuse_ctl_get_map(int fd, uint64_t sector, struct abuse_map_entry *entries, unsigned int nr);
 int abuse_map(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr);
 int abuse_ctl_add(struct abuse_add *add);
+int abuse_ctl_add_open(struct abuse_add *add, struct abuse_params *params);
 int abuse_ctl_get_params(int fd, struct abuse_params *params);
 int abuse_ctl_set_params(int fd, struct abuse_params *params);
 int abuse_server_open(struct abuse_server **srv, const struct abuse_config *config);
@@ -554,6 +566,11 @@ int abuse_server_open(struct abuse_server **srv, const struct abuse_config *conf
 static inline int abuse_ctl_add(struct abuse_add *add)
 {
 	return abuse_ctl_add_sized(add, sizeof(*add));
+}
+
+static inline int abuse_ctl_add_open(struct abuse_add *add, struct abuse_params *params)
+{
+	return abuse_ctl_add_open_sized(add, sizeof(*add), params, sizeof(*params));
 }
 
 static inline int abuse_ctl_get_params(int fd, struct abuse_params *params)

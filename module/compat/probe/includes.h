@@ -21,3 +21,6 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
+#if __has_include(<linux/pseudo_fs.h>)
+#include <linux/pseudo_fs.h>
+#endif

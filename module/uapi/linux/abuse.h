@@ -465,7 +465,12 @@ struct abuse_params {
  *          of range or a bad name; ENOSPC max_abuse, no number left, or none so
  *          high; EDQUOT the user has as many devices or requests as the parameters
  *          user_devices and user_depth allow; EPERM OWNER, or the caller is root,
- *          without CAP_SYS_ADMIN.
+ *          without CAP_SYS_ADMIN. With params the device is set up as SET_PARAMS does
+ *          it, before its disk appears; errors of SET_PARAMS. With OPEN the call returns
+ *          a descriptor of the control node (O_RDWR, O_CLOEXEC), which needs no node and
+ *          serves that set-up, else 0; EMFILE and ENFILE as for open(2), EOPNOTSUPP on
+ *          Enterprise Linux 8. The inode of the descriptor is its own: a lock on it excludes
+ *          none on the node. After any error there is neither a device nor a descriptor.
  * REMOVE   the argument is the number. Only the owner or CAP_SYS_ADMIN (EPERM).
  *          EBUSY: the disk is open. ENODEV: no such device.
  * GET_FREE returns the number of an empty, unopened device that the caller could
@@ -476,6 +481,7 @@ struct abuse_params {
 #define ABUSE_CTL_GET_FREE	_IO('A', 0x2f)
 
 #define ABUSE_ADD_OWNER		(1U << 0)	/* owner counts; CAP_SYS_ADMIN */
+#define ABUSE_ADD_OPEN		(1U << 1)	/* return a descriptor */
 #define ABUSE_NUMBER_ANY	0xffffffffU
 
 struct abuse_add {
@@ -489,6 +495,8 @@ struct abuse_add {
 	__u32 owner;		/* with ABUSE_ADD_OWNER: uid */
 	char  name[ABUSE_NAME_LEN]; /* "" = none */
 	__u8  uuid[16];		/* all 0 = none */
+	/* The first version ended here (72 bytes) */
+	__u64 params;		/* address of a struct abuse_params; 0 = do not set it up */
 };
 
 #endif /* _UAPI_LINUX_ABUSE_H */
