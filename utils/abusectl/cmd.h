@@ -42,7 +42,7 @@ const struct cmd *cmd_lookup(const char *name);
 extern const struct cmd cmd_add, cmd_admit, cmd_complete, cmd_get, cmd_help, cmd_info, cmd_list,
 	cmd_map,
 	cmd_detach, cmd_metrics, cmd_poll, cmd_put, cmd_remove, cmd_replay, cmd_reset, cmd_resize,
-	cmd_server, cmd_setup, cmd_stat, cmd_stop, cmd_top;
+	cmd_serve_many, cmd_server, cmd_setup, cmd_stat, cmd_stop, cmd_top;
 
 /* module.c: the message that the module is not loaded, with the remedy. */
 const char *module_remedy(void);
@@ -59,6 +59,7 @@ void complete_verbs(const char *word);
  * same after pointing to help, note() EXIT_OK.
  */
 void report_verb(const struct cmd *cmd);
+void report_place(const char *text);	/* this thread's lines begin with it, "FILE:LINE"; or NULL */
 void report_quiet(void);		/* note() says nothing from now on */
 bool is_quiet(void);
 int failed(const char *subject, const char *format, ...)
@@ -81,6 +82,8 @@ int note(const char *subject, const char *format, ...)
 int device_open(const char *text, unsigned int *number);
 int device_missing(const char *text, int err);
 int device_add(struct abuse_add *add);
+/* The same, and opens it: a descriptor, or -1 */
+int device_add_open(struct abuse_add *add);
 int device_obtain(int wanted, const char *name, unsigned int *number, bool *was_added);
 /* Opens an empty device, for an ordinary user one added for that; as device_open() */
 int device_find_free(unsigned int *number, bool *was_added);

@@ -160,6 +160,16 @@ int device_add(struct abuse_add *add)
 	return ret < 0 ? add_failed(add, -ret) : EXIT_OK;
 }
 
+int device_add_open(struct abuse_add *add)
+{
+	int fd = abuse_ctl_add_open(add, NULL);
+
+	if (fd >= 0)
+		return fd;
+	add_failed(add, -fd);
+	return -1;
+}
+
 struct called {
 	const char *name;
 	int number;

@@ -12,7 +12,7 @@
 
 const struct cmd *const cmds[] = {
 	&cmd_setup, &cmd_info, &cmd_reset, &cmd_get, &cmd_put, &cmd_poll,
-	&cmd_server, &cmd_stop, &cmd_detach, &cmd_add, &cmd_remove, &cmd_admit, &cmd_list, &cmd_map,
+	&cmd_server, &cmd_serve_many, &cmd_stop, &cmd_detach, &cmd_add, &cmd_remove, &cmd_admit, &cmd_list, &cmd_map,
 	&cmd_stat, &cmd_top, &cmd_metrics, &cmd_resize, &cmd_replay, &cmd_help, &cmd_complete, NULL,
 };
 

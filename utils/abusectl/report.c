@@ -16,6 +16,13 @@ void report_verb(const struct cmd *cmd)
 	verb = cmd;
 }
 
+static __thread const char *place;
+
+void report_place(const char *text)
+{
+	place = text;
+}
+
 static bool quiet;
 
 void report_quiet(void)
@@ -34,9 +41,9 @@ static void report(const char *subject, const char *format, va_list args)
 
 	/* One write, so that lines of several processes do not mix. */
 	vsnprintf(line, sizeof(line), format, args);
-	fprintf(stderr, "abusectl: %s%s%s%s%s\n", verb ? verb->name : "",
-		verb ? ": " : "", subject ? subject : "", subject ? ": " : "",
-		line);
+	fprintf(stderr, "abusectl: %s%s%s%s%s%s%s\n", verb ? verb->name : "",
+		verb ? ": " : "", place ? place : "", place ? ": " : "",
+		subject ? subject : "", subject ? ": " : "", line);
 }
 
 int failed(const char *subject, const char *format, ...)
@@ -78,6 +85,8 @@ int misused(const char *format, ...)
 	va_start(args, format);
 	report(NULL, format, args);
 	va_end(args);
+	if (place)	/* it has one line, which says where */
+		return EXIT_USAGE;
 	fprintf(stderr, "Try 'abusectl help%s%s'.\n", verb ? " " : "",
 		verb ? verb->name : "");
 	return EXIT_USAGE;

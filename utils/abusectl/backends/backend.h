@@ -228,6 +228,13 @@ struct serving {
 	void *greet_arg;
 };
 
+/*
+ * open.c: opens a server of the library with so many queues, of which threads or loops serve each, for
+ * a device that is up; 0 or -errno. @flags: ABUSE_SERVER_*, beside those of the backend.
+ */
+int serving_open(const struct serving *serving, const struct abuse_ops *ops, unsigned int nr_queues,
+		 uint32_t flags, struct abuse_server **srv);
+
 /* *has_served: it came so far. */
 int workers_run(const struct serving *serving, bool *has_served, bool *is_gone);
 

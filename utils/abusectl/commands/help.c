@@ -19,7 +19,7 @@ void help_all(void)
 	     "Configure, serve and inspect block devices implemented in userspace.\n");
 	for (cmd = cmds; *cmd; cmd++)
 		if (!(*cmd)->is_hidden)
-			printf("  %-7s %-25s %s\n", (*cmd)->name, (*cmd)->args,
+			printf("  %-10s %-25s %s\n", (*cmd)->name, (*cmd)->args,
 			       (*cmd)->summary);
 	puts("\n"
 	     "DEV is a number, a name, /dev/abuseN or /dev/abctlN.\n"

@@ -21,7 +21,6 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,54 +62,6 @@ struct request {
 	const char *file;
 	char pid_file[PATH_MAX];
 };
-
-static int take_keys(struct plan *plan, const char *dev, char *list)
-{
-	char *key, *value;
-	int ret;
-
-	while (parse_pair(&list, &key, &value)) {
-		ret = plan_take(plan, dev, key, value);
-		if (ret < 0 && (strchr(key, '/') || !access(key, F_OK)))
-			return misused("%s: neither a backend nor a key; for a file, say file:%s",
-				       key, key);
-		if (ret < 0)
-			return misused("%s: neither a backend nor a key", key);
-		if (ret)
-			return ret;
-	}
-	return EXIT_OK;
-}
-
-/* A backend and keys; options and @dev are gone. */
-static int parse(char **argv, const char *dev, struct plan *plan)
-{
-	bool has_backend = false;
-	int ret;
-
-	for (; *argv; argv++) {
-		ret = has_backend ? -1 : plan_take_backend(plan, NULL, *argv);
-		if (ret < 0)
-			ret = take_keys(plan, dev, *argv);
-		else
-			has_backend = true;
-		if (ret)
-			return ret;
-	}
-	return EXIT_OK;
-}
-
-/*
- * A directory that is kept could not be unmounted, and a core would be written while
- * requests wait, perhaps to the disk that is served.
- */
-static void let_go_of_the_caller(void)
-{
-	int ret = chdir("/");
-
-	(void)ret;			/* there is always a root directory */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
 
 static int scan(unsigned int number)
 {
@@ -161,7 +112,7 @@ static int serve(struct request *request)
 	ret = plan_attach(plan);
 	if (ret || plan->is_dry)
 		return ret;
-	let_go_of_the_caller();
+	background_let_go();
 	ret = workers_run(serving, &has_served, &is_gone);
 	if (!has_served && plan_undo(plan))
 		is_gone = true;
@@ -194,7 +145,7 @@ static int run_arguments(char **argv, struct request *request)
 
 	plan_init(&plan);
 	request->plan = &plan;
-	ret = parse(argv, dev, &plan);
+	ret = plan_take_words(&plan, dev, argv);
 	if (ret)
 		return ret;
 	if (request->finds)

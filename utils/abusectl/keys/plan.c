@@ -8,6 +8,7 @@
 #include "backends/label.h"
 #include "cmd.h"
 #include "key.h"
+#include "parse.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -112,6 +113,39 @@ int plan_take_backend(struct plan *plan, const char *subject, const char *spec)
 	serving->backend = backend;
 	serving->spec = spec;
 	plan->has_backend = true;
+	return EXIT_OK;
+}
+
+static int take_list(struct plan *plan, const char *subject, char *list)
+{
+	char *key, *value;
+	int ret;
+
+	while (parse_pair(&list, &key, &value)) {
+		ret = plan_take(plan, subject, key, value);
+		if (ret < 0 && (strchr(key, '/') || !access(key, F_OK)))
+			return misused("%s: neither a backend nor a key; for a file, say file:%s",
+				       key, key);
+		if (ret < 0)
+			return misused("%s: neither a backend nor a key; 'abusectl help server' "
+				       "lists both", key);
+		if (ret)
+			return ret;
+	}
+	return EXIT_OK;
+}
+
+int plan_take_words(struct plan *plan, const char *subject, char **words)
+{
+	int ret;
+
+	for (; *words; words++) {
+		ret = plan->has_backend ? -1 : plan_take_backend(plan, NULL, *words);
+		if (ret < 0)
+			ret = take_list(plan, subject, *words);
+		if (ret)
+			return ret;
+	}
 	return EXIT_OK;
 }
 

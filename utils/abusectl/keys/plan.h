@@ -53,6 +53,12 @@ bool plan_has(const struct plan *plan, const char *key);
 int plan_take_backend(struct plan *plan, const char *subject, const char *spec);
 
 /*
+ * Takes words as they stand behind a DEV: a backend and lists of keys, in any order; the words are cut
+ * up and must stay there. Reports what is wrong and returns an exit status.
+ */
+int plan_take_words(struct plan *plan, const char *subject, char **words);
+
+/*
  * From the open control node plan->serving.fd to an open store of a device that is
  * up: it is set up if it is empty, and else must be what the keys say. Servers
  * that start at the same moment do so one after another, under a lock on the node.

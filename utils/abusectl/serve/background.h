@@ -28,4 +28,10 @@ int background_begin(bool *is_child, struct background *server);
  */
 void background_ready(unsigned int number);
 
+/*
+ * Lets go of the working directory and of core dumps. A directory that is kept could not be
+ * unmounted, and a core would be written while requests wait, perhaps to the disk that is served.
+ */
+void background_let_go(void);
+
 #endif /* ABUSECTL_BACKGROUND_H */

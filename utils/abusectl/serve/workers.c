@@ -25,7 +25,6 @@
 #define STACK_SIZE	(128 * 1024)	/* locked memory: keep it small */
 #define STEP		100000000	/* nanoseconds to wait for answers, then look */
 #define MAX_STEPS	100
-#define ROOM		(128 * 1024)	/* bytes for a request that may stay */
 #define READY_SECONDS	10		/* a server that cannot be ready has ended by then */
 
 struct team {
@@ -191,16 +190,6 @@ static int verdict(const struct serving *serving, int err, bool *is_gone)
 	return device_failed(serving->number, "serve", -err);
 }
 
-/* Requests that are not answered at once need room beside each other. */
-static uint64_t buffer_size(const struct serving *serving)
-{
-	uint64_t size = (uint64_t)serving->batch * ROOM;
-
-	if (!serving->backend->is_async && !inject_delays(&serving->inject))
-		return 0;
-	return size < 2 * ABUSE_MAX_REQUEST ? 0 : size;
-}
-
 /* Threads of their own, if there are any, before memory is locked: see above. */
 static int start_helpers(const struct serving *serving, struct abuse_ops *ops)
 {
@@ -222,75 +211,11 @@ static void end_helpers(const struct serving *serving)
 		serving->backend->quit(serving->store);
 }
 
-/*
- * Without a write cache each write is flushed before it is answered: the library does
- * that for those that it answers itself.
- */
-static bool may_redirect(const struct serving *serving)
-{
-	struct abuse_params params;
-
-	return serving->redirect && !abuse_ctl_get_params(serving->fd, &params) &&
-	       params.features & ABUSE_F_WRITE_CACHE;
-}
-
-/* As flags say; a store that the kernel must not use, or cannot, is read and written here. */
-static int try_open(struct team *team, struct abuse_config *config)
-{
-	const struct serving *serving = team->serving;
-	const struct backend *backend = serving->backend;
-	bool is_direct = backend->direct &&
-			 (!backend->redirects || may_redirect(serving));
-	uint32_t flags = backend->server_flags;
-	int ret;
-
-	if (!serving->spin)
-		flags |= ABUSE_SERVER_NO_SPIN;
-	config->flags = flags;
-	if (is_direct)
-		config->flags |= backend->direct_flags;
-	ret = abuse_server_open(&team->srv, config);
-	if (ret < 0 || !is_direct || !backend->direct(serving->store, team->srv))
-		return ret;
-	abuse_server_free(team->srv);
-	team->srv = NULL;
-	config->flags = flags;
-	return abuse_server_open(&team->srv, config);
-}
-
-/*
- * From now on the kernel serves what the store has; with keys that inject, redirect=0 or map=0,
- * each request comes here.
- */
-static int try_map(const struct team *team)
-{
-	const struct serving *serving = team->serving;
-	int ret;
-
-	if (!serving->map || !serving->redirect || serving->inject.given || !serving->backend->map)
-		return unmap(abuse_server_ctl(team->srv));
-	ret = serving->backend->map(serving->store, team->srv);
-	if (ret < 0 && serving->verbose)
-		note(device_name(serving->number), "the kernel serves nothing alone: %s", strerror(-ret));
-	return 0;
-}
-
 static int open_server(struct team *team, const struct abuse_ops *ops)
 {
 	const struct serving *serving = team->serving;
-	struct abuse_config config = {
-		.ops = ops,
-		.arg = serving->store,
-		.fd = serving->fd,
-		.threads = serving->nr_workers,
-		.depth = serving->batch,
-		.spin = serving->spin,
-		.buffer = buffer_size(serving),
-	};
-	int ret = try_open(team, &config);
+	int ret = serving_open(serving, ops, serving->nr_workers, 0, &team->srv);
 
-	if (ret >= 0)
-		ret = try_map(team);
 	sem_post(&team->opened);
 	return ret < 0 ? device_failed(serving->number, "prepare to serve", -ret) :
 			 EXIT_OK;
