@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
 /*
  * The descriptor of a control node that ADD returns: an open file whose inode belongs to a file
  * system of this driver that nobody mounts. So it needs no node in /dev, which a container

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * ADD with params and OPEN makes a configured device and returns a descriptor that serves it, also for an
  * ordinary user and a program with the first struct; after each failure there is neither a device nor a

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * abusectl serve-many: reads a file with a line for each disk, gets the devices there one
  * after the other, and serves them all from one set of threads. A line that is wrong, and a
@@ -280,7 +281,7 @@ static void announce(const struct job *job, struct many *many)
 		printf("abusectl: %s\n", text);
 	fflush(stdout);
 	notify_ready(text);
-	background_ready();
+	background_ready(0);		/* the caller asks for no number: there are many */
 }
 
 /* The next signal, or < 0 now and then. */
@@ -403,6 +404,7 @@ static int take_options(int argc, char **argv, struct job *job)
 static int run(int argc, char **argv)
 {
 	struct job job = { .workers = 4, .depth = DEFAULT_DEPTH };
+	struct background server;
 	sigset_t signals;
 	bool is_child;
 	int ret;
@@ -414,7 +416,7 @@ static int run(int argc, char **argv)
 		return misused("one FILE is needed");
 	job.file = argv[optind];
 	if (job.forks && !job.is_dry) {
-		ret = background_begin(&is_child);
+		ret = background_begin(&is_child, &server);
 		if (ret || !is_child)
 			return ret;
 	}

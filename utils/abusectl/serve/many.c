@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
 /*
  * The threads of "abusectl serve-many"; see many.h. Each disk has one loop of the library, and
  * all loops are in one epoll set. A thread that is given a loop serves it, and then gives it back:

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (C) 2026 the abuse authors */
 /*
  * Many disks in one process: a set of threads serves whatever disk has requests. A
  * disk that ends does so alone.

@@ -11,7 +11,6 @@
 #include "leave.h"
 #include "notify.h"
 #include "parse.h"
-#include "unmap.h"
 
 #include <errno.h>
 #include <semaphore.h>
