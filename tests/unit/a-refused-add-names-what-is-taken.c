@@ -28,6 +28,14 @@ int abuse_ctl_add_sized(struct abuse_add *add, size_t size)
 	return -error;
 }
 
+int abuse_ctl_add_open_sized(struct abuse_add *add, size_t size, struct abuse_params *params,
+			     size_t params_size)
+{
+	(void)params;
+	(void)params_size;
+	return abuse_ctl_add_sized(add, size);
+}
+
 int abuse_dev_each(int (*fn)(const struct abuse_dev *dev, void *arg), void *arg)
 {
 	int ret = 0;
