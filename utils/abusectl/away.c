@@ -48,7 +48,7 @@ static int remove_failed(const char *text, unsigned int number, int err)
 	return device_missing(text, err);
 }
 
-static int remove_patiently(unsigned int number)
+int device_remove_patiently(unsigned int number)
 {
 	static const struct timespec nap = { .tv_nsec = LOOK_MS * 1000000 };
 	char use[USE_TEXT];
@@ -72,7 +72,7 @@ int device_remove(const char *text, bool is_dry)
 
 	number = ret < 0 ? 0 : (unsigned int)ret;
 	if (ret >= 0)
-		ret = is_dry ? abuse_dev_stat(number, &dev) : remove_patiently(number);
+		ret = is_dry ? abuse_dev_stat(number, &dev) : device_remove_patiently(number);
 	if (ret < 0)
 		return remove_failed(text, number, -ret);
 	if (!is_dry)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
-/* away.c: how devices are removed, for remove and detach */
+/* away.c: how devices are removed and their servers end */
 #ifndef ABUSECTL_AWAY_H
 #define ABUSECTL_AWAY_H
 
@@ -11,6 +11,9 @@
  * that have the disk open for a moment. Reports failures and returns an exit status.
  */
 int device_remove(const char *text, bool is_dry);
+
+/* The same without a word: 0 or -errno. */
+int device_remove_patiently(unsigned int number);
 
 struct stopping {
 	int sig;

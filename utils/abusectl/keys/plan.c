@@ -5,6 +5,7 @@
  * is parsed already; serving follows.
  */
 #include "plan.h"
+#include "away.h"
 #include "backends/label.h"
 #include "cmd.h"
 #include "key.h"
@@ -278,7 +279,7 @@ static void remove_added(struct plan *plan)
 
 	if (plan->was_added && !abuse_ctl_get_params(plan->serving.fd, &now) &&
 	    now.state == ABUSE_S_EMPTY)
-		abuse_ctl_remove(plan->serving.number);
+		device_remove_patiently(plan->serving.number);
 	plan->was_added = false;
 }
 
