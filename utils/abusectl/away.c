@@ -19,7 +19,6 @@
 
 #define LOOK_MS		100
 #define LOOKS		50		/* udev, blkid and their like are done by then */
-#define MOST_SERVERS	256
 
 static int in_use(unsigned int number)
 {

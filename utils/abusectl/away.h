@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#define MOST_SERVERS	256	/* of one device */
+
 /*
  * Removes the device that @text means. Waits a few seconds for programs, such as udev's,
  * that have the disk open for a moment. Reports failures and returns an exit status.

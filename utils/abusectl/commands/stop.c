@@ -6,9 +6,9 @@
 #include "away.h"
 #include "cmd.h"
 #include "complete.h"
+#include "namespace.h"
 #include "options.h"
 #include "parse.h"
-#include "unmap.h"
 #include "use.h"
 #include "verb.h"
 
@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define DEFAULT_MS	30000
@@ -44,18 +45,42 @@ static int stop(const char *text, void *arg)
 	return device_stop((unsigned int)number, how);
 }
 
-/* A map keeps the file of the disk open, and so its file system from being unmounted. */
-static void let_go_of_files(unsigned int number)
+/*
+ * The kernel's map keeps the file of the disk open, even without ranges until a FLUSH has synced
+ * what the map wrote, and so keeps the file system of this file from being unmounted.
+ */
+static int free_store(unsigned int number, bool is_dry)
 {
-	int fd = device_open(device_name(number), &number);
+	const char *name = device_name(number);
+	char use[USE_TEXT];
+	int fd, ret;
 
+	if (is_dry) {
+		printf("would reset %s: all I/O ends with errors\n", name);
+		return EXIT_OK;
+	}
+	fd = device_open(name, &number);
 	if (fd < 0)
-		return;
-	unmap(fd);
+		return EXIT_FAILED;
+	ret = use_is_claimed(number, use) ? 0 : abuse_ctl_reset(fd);
 	close(fd);
+	return ret < 0 ? device_failed(number, "reset", -ret) : EXIT_OK;
 }
 
-/* Servers of a disk in use serve on until it is in use no more; see serve/leave.h. */
+/*
+ * Servers of a disk in use serve on until it is no longer in use; see serve/leave.h. The mount
+ * namespace of such a server, which has its unit's sandbox, must not itself keep the disk in use:
+ * systemd-shutdown unmounts file systems in its own namespace alone.
+ */
+static void clear_namespaces(unsigned int number, const struct stopping *how)
+{
+	int pids[MOST_SERVERS];
+	unsigned int i, nr = how->is_dry ? 0 : device_servers(number, pids, MOST_SERVERS);
+
+	for (i = 0; i < nr; i++)
+		namespace_clear(pids[i]);
+}
+
 static int stop_at_shutdown(const struct stopping *how)
 {
 	struct devices all = { 0 };
@@ -66,10 +91,13 @@ static int stop_at_shutdown(const struct stopping *how)
 
 	for (i = 0; i < all.nr; i++) {
 		now.only_tells = use_is_claimed(all.devs[i].number, use);
+		if (now.only_tells)
+			clear_namespaces(all.devs[i].number, &now);
 		if (all.devs[i].servers && device_stop(all.devs[i].number, &now))
 			status = EXIT_FAILED;
-		if (!now.only_tells && !now.is_dry)
-			let_go_of_files(all.devs[i].number);
+		if (!now.only_tells && !strcmp(all.devs[i].state, "up") &&
+		    free_store(all.devs[i].number, now.is_dry))
+			status = EXIT_FAILED;
 	}
 	free(all.devs);
 	return status;
@@ -106,8 +134,8 @@ static void details(void)
 	puts("Sends SIGTERM to each server and waits until it has completed the requests that it\n"
 	     "holds and has ended. The device stays up, and its requests wait for the next server.\n"
 	     "To end a server of abuse@NAME.service, stop the unit, or it starts the server again.\n"
-	     "With --shutdown, for abuse-shutdown.service: the servers of all devices, and the maps\n"
-	     "of disks that are not in use, so that the file systems of their files can be unmounted.");
+	     "With --shutdown, for abuse-shutdown.service: the servers of all devices. Disks that are\n"
+	     "not in use are reset, too, so that the file systems of their files can be unmounted.");
 }
 
 const struct cmd cmd_stop = {
