@@ -30,7 +30,7 @@ help:					## list these targets
 demo:					## the whole story in a throwaway guest (SUITE=trixie)
 	@tests/demo/demo $(or $(SUITE),trixie)
 
-check:					## nearly all tests, in guests of trixie, and a smoke test on the other suites; under 45 minutes
+check:					## nearly all tests, in guests of trixie, and a smoke test on the other suites; about an hour
 	@tests/check most
 
 check-all:				## that, README.md's session, arm64, redirects on each suite, the packages' life on two more: over an hour

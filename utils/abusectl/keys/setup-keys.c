@@ -27,7 +27,7 @@ static const struct key keys[] = {
 	{ { "bs", "blocksize" }, SIZE32(logical_block_size), 512, KEY_PAGE, KEY_POWER_OF_TWO,
 	  .tag = PLAIN, .help = "logical block size (default 4096)" },
 	{ { "qs", "queuesize", "queusize" }, KEY_NUMBER, 4, AT(queue_limit), 1, 65536,
-	  .tag = PLAIN, .help = "most requests with servers at once (default 128)" },
+	  .tag = PLAIN, .help = "most requests with servers at once (default 128; for server: the maximum)" },
 	{ { "ro" }, KEY_BARE, .offset = AT(flags), .bit = ABUSE_PARAMS_READ_ONLY,
 	  .tag = PLAIN, .help = "make it read-only" },
 	{ { "rw" }, KEY_BARE, .offset = AT(flags), .bit = ABUSE_PARAMS_READ_ONLY,
