@@ -192,8 +192,8 @@ static void abuse_undo_come_up(struct abuse_device *dev)
 
 /*
  * Makes the disk and the nodes appear, set up if there are params. The caller has put the
- * device into the index, since a program that learns of the disk may open it at once. What
- * can be wrong with params is found before anything appears.
+ * device into the index, since a program that learns of the disk may open it at once. A fault
+ * of params is found before anything appears.
  */
 int abuse_device_start(struct abuse_device *dev, struct abuse_params *params)
 {

@@ -1279,7 +1279,7 @@ static int fs##_init(struct fs_context *fc)				\
 {									\
 	if (!init_pseudo(fc, magic))					\
 		return -ENOMEM;						\
-	/* What is opened there can be opened again through /proc. */	\
+	/* Its files can be opened again through /proc. */		\
 	fc->s_iflags &= ~SB_I_NODEV;					\
 	return 0;							\
 }									\

@@ -115,6 +115,30 @@ static bool find_holders(unsigned int number, char *text, size_t size)
 	return found;
 }
 
+/* A loop device of the disk claims it only while it is made. */
+static bool find_loop(unsigned int number, char *text, size_t size)
+{
+	char path[300], file[64];
+	const struct dirent *entry;
+	bool found = false;
+	DIR *block = opendir("/sys/block");
+	FILE *backing;
+
+	while (block && !found && (entry = readdir(block))) {
+		snprintf(path, sizeof(path), "/sys/block/%.64s/loop/backing_file", entry->d_name);
+		backing = fopen(path, "re");
+		if (!backing)
+			continue;
+		found = fscanf(backing, "/dev/%63s", file) == 1 && is_ours(file, number);
+		if (found)
+			snprintf(text, size, "the backing file of /dev/%.64s", entry->d_name);
+		fclose(backing);
+	}
+	if (block)
+		closedir(block);
+	return found;
+}
+
 /* In another mount namespace, by a file system without the disk's number, or unmounted but not written back */
 static bool find_claim(unsigned int number, char *text, size_t size)
 {
@@ -132,7 +156,7 @@ bool use_is_claimed(unsigned int number, char text[USE_TEXT])
 	return find_mount("/proc/self/mountinfo", number, text, USE_TEXT) ||
 	       find_mount("/proc/1/mountinfo", number, text, USE_TEXT) ||
 	       find_swap(number, text, USE_TEXT) || find_holders(number, text, USE_TEXT) ||
-	       find_claim(number, text, USE_TEXT);
+	       find_loop(number, text, USE_TEXT) || find_claim(number, text, USE_TEXT);
 }
 
 static bool has_open(const char *pid, unsigned int number)

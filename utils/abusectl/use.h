@@ -8,7 +8,7 @@
 
 #define USE_TEXT	320
 
-/* Mounted, swap, or part of another disk: *text says which, "mounted on /mnt". */
+/* Mounted, swap, part of another disk, or behind a loop device: *text says which, "mounted on /mnt". */
 bool use_is_claimed(unsigned int number, char text[USE_TEXT]);
 
 /*

@@ -6,6 +6,7 @@
  * disk that cannot be served or ends, is reported, and the others are served.
  */
 #include "serve/background.h"
+#include "serve/leave.h"
 #include "serve/many.h"
 #include "serve/notify.h"
 #include "cmd.h"
@@ -47,6 +48,7 @@ struct job {
 	bool forks, is_dry, verbose;
 	struct many_disk *disks;	/* of the lines that are right */
 	size_t nr;
+	size_t keeper;			/* index of a disk that was in use at the last look */
 	struct devices there;		/* before any was added */
 	int status;			/* the worst so far */
 };
@@ -74,7 +76,7 @@ static int split(char *text, char **words)
 	return nr;
 }
 
-/* What one set of threads cannot do, or each disk would have of its own. */
+/* Refuses backends and keys that need threads of their own for each disk. */
 static int check_plan(const struct plan *plan)
 {
 	static const char *const shared[] = { "workers", "spin", "connections" };
@@ -201,7 +203,7 @@ static int open_device(const struct job *job, struct many_disk *disk)
 	struct serving *serving = &disk->plan.serving;
 	struct abuse_add add = { .number = ABUSE_NUMBER_ANY, .depth = (uint32_t)job->depth };
 	const struct abuse_dev *found = NULL;
-	struct abuse_dev key;
+	struct abuse_dev key = { 0 };
 	char text[16];
 
 	snprintf(key.name, sizeof(key.name), "%s", disk->name);
@@ -295,18 +297,42 @@ static int next_signal(const sigset_t *signals, int64_t interval)
 	return interval ? sigtimedwait(signals, NULL, &step) : sigwaitinfo(signals, NULL);
 }
 
+/*
+ * A disk that is in use keeps this process, as it keeps one of server; see leave.h. The search
+ * begins where it found one last.
+ */
+static bool is_kept(struct job *job, struct many *many, bool (*keeps)(const struct serving *serving))
+{
+	const struct many_disk *disk;
+	size_t i;
+
+	for (i = 0; i < job->nr; i++) {
+		disk = &job->disks[job->keeper];
+		if (many_serves(many, disk) && keeps(&disk->plan.serving))
+			return true;
+		job->keeper = (job->keeper + 1) % job->nr;
+	}
+	return false;
+}
+
 /* False: a disk holds requests that are not answered in time. */
 static bool await_end(struct job *job, struct many *many, const sigset_t *signals)
 {
 	int64_t interval = notify_interval();
 	uint64_t deadline = UINT64_MAX;
+	bool is_leaving = false;	/* once no disk is in use any more */
 	int sig;
 
 	while (many_count(many)) {
-		sig = next_signal(signals, interval);
+		sig = next_signal(signals, is_leaving ? LEAVE_LOOK : interval);
 		if (sig == SIGUSR1)
 			note(job->file, "%u disks are served", many_count(many));
-		if ((sig == SIGTERM || sig == SIGINT) && deadline == UINT64_MAX) {
+		if (sig == SIGTERM && !is_leaving && deadline == UINT64_MAX)
+			is_leaving = is_kept(job, many, leave_is_bound);
+		if (is_leaving && sig != SIGINT && is_kept(job, many, leave_must_wait))
+			continue;
+		if ((is_leaving || sig == SIGTERM || sig == SIGINT) && deadline == UINT64_MAX) {
+			is_leaving = false;
 			notify_stopping();
 			many_stop(many, job->disks, job->nr);
 			deadline = now() + (uint64_t)END_SECONDS * NSEC_PER_SEC;

@@ -55,6 +55,9 @@ static int free_store(unsigned int number, bool is_dry)
 	char use[USE_TEXT];
 	int fd, ret;
 
+	/* Its process may still write. */
+	if (use_is_open(number, use))
+		return EXIT_OK;
 	if (is_dry) {
 		printf("would reset %s: all I/O ends with errors\n", name);
 		return EXIT_OK;
@@ -135,7 +138,7 @@ static void details(void)
 	     "holds and has ended. The device stays up, and its requests wait for the next server.\n"
 	     "To end a server of abuse@NAME.service, stop the unit, or it starts the server again.\n"
 	     "With --shutdown, for abuse-shutdown.service: the servers of all devices. Disks that are\n"
-	     "not in use are reset, too, so that the file systems of their files can be unmounted.");
+	     "neither in use nor open are reset, too, so that the file systems of their files can be unmounted.");
 }
 
 const struct cmd cmd_stop = {

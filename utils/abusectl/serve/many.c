@@ -193,6 +193,16 @@ unsigned int many_count(struct many *many)
 	return nr;
 }
 
+bool many_serves(struct many *many, const struct many_disk *disk)
+{
+	bool serves;
+
+	pthread_mutex_lock(&many->lock);
+	serves = disk->srv;
+	pthread_mutex_unlock(&many->lock);
+	return serves;
+}
+
 void many_stop(struct many *many, struct many_disk *disks, size_t nr)
 {
 	size_t i;

@@ -45,6 +45,7 @@ int many_add(struct many *many, struct many_disk *disk);
 /* No disk is added any more: the owner is told when the last one has ended. */
 void many_ready(struct many *many);
 unsigned int many_count(struct many *many);
+bool many_serves(struct many *many, const struct many_disk *disk);
 
 /* Asks all to end; what they hold is answered first. */
 void many_stop(struct many *many, struct many_disk *disks, size_t nr);
