@@ -31,6 +31,17 @@
 /* The largest number of jobs that are done but not ended. */
 #define ABUSE_LANE_BATCH	16
 
+/*
+ * A lane is at home while its workers begin on the processor of the submitter. That is the cheapest if the
+ * submitter sleeps, and the dearest if he goes on: each worker interrupts him, for a single job. After so
+ * many interruptions in a row the lane moves to a processor that the scheduler chooses, and stays while
+ * workers find several jobs at a time there. After so many that found a single one it comes home, and
+ * moves only after twice as many interruptions.
+ */
+#define ABUSE_LANE_LEAST_AT_HOME	4
+#define ABUSE_LANE_MOST_AT_HOME		4096
+#define ABUSE_LANE_VAIN_AWAY		16
+
 /* A called worker that has not begun after this time is late. */
 #define ABUSE_LANE_PATIENCE	(HZ / 10)
 
@@ -46,6 +57,10 @@ struct abuse_lane {
 	struct abuse_jobs todo;
 	struct abuse_jobs done;
 	unsigned int nr_done;
+	int cpu;			/* where workers begin; WORK_CPU_UNBOUND at home */
+	unsigned int nr_in_vain;	/* in a row: workers for which it was the wrong one */
+	unsigned int most_at_home;	/* of these, before it moves */
+	struct work_struct move_work;
 	struct list_head idle;
 	bool is_called;			/* a worker is queued and has not begun */
 	unsigned long called_at;	/* jiffies */
@@ -89,7 +104,7 @@ static void abuse_lane_call_worker(struct abuse_lane *lane)
 	list_del(&worker->node);
 	lane->called_at = jiffies;
 	lane->is_called = true;
-	queue_work(lane->dev->lanes->wq, &worker->work);
+	queue_work_on(lane->cpu, lane->dev->lanes->wq, &worker->work);
 	abuse_lanes_watch(lane->dev->lanes);
 }
 
@@ -139,21 +154,67 @@ static size_t abuse_lane_run_job(struct abuse_lane *lane, struct abuse_job *job)
 	return bytes;
 }
 
+/* On a processor that has time, as the scheduler knows. */
+static void abuse_lane_move_work(struct work_struct *work)
+{
+	struct abuse_lane *lane = container_of(work, struct abuse_lane,
+					       move_work);
+
+	spin_lock_irq(&lane->lock);
+	lane->cpu = smp_processor_id();
+	lane->nr_in_vain = 0;
+	spin_unlock_irq(&lane->lock);
+}
+
+/* A worker begins: at home it is in vain if the submitter, or whoever runs there, had to stop for it. */
+static void abuse_lane_learn_at_begin(struct abuse_lane *lane)
+{
+	lockdep_assert_held(&lane->lock);
+	if (lane->cpu != WORK_CPU_UNBOUND)
+		return;
+	if (single_task_running())
+		lane->nr_in_vain = 0;
+	else if (++lane->nr_in_vain == lane->most_at_home)
+		queue_work(abuse_wq, &lane->move_work);
+}
+
+/* A worker returns: away it was in vain if there was a single job. */
+static void abuse_lane_learn_at_end(struct abuse_lane *lane, unsigned int nr_jobs)
+{
+	lockdep_assert_held(&lane->lock);
+	if (lane->cpu == WORK_CPU_UNBOUND)
+		return;
+	if (nr_jobs > 1) {
+		lane->nr_in_vain = 0;
+		lane->most_at_home = ABUSE_LANE_LEAST_AT_HOME;
+	} else if (++lane->nr_in_vain == ABUSE_LANE_VAIN_AWAY) {
+		lane->cpu = WORK_CPU_UNBOUND;
+		lane->nr_in_vain = 0;
+		lane->most_at_home = min_t(unsigned int, 2 * lane->most_at_home,
+					   ABUSE_LANE_MOST_AT_HOME);
+	}
+}
+
 static void abuse_lane_work(struct work_struct *work)
 {
 	struct abuse_worker *worker = container_of(work, struct abuse_worker,
 						   work);
 	struct abuse_lane *lane = worker->lane;
+	unsigned int nr_jobs = 0;
 	struct abuse_job *job;
 	size_t bytes = 0;
 
 	spin_lock_irq(&lane->lock);
 	lane->is_called = false;
+	abuse_lane_learn_at_begin(lane);
 	/* The worker that did these sleeps now. */
 	abuse_lane_end_done(lane);
-	while (bytes < ABUSE_LANE_QUANTUM && (job = abuse_lane_next_job(lane)))
+	while (bytes < ABUSE_LANE_QUANTUM && (job = abuse_lane_next_job(lane))) {
 		bytes += abuse_lane_run_job(lane, job);
+		nr_jobs++;
+	}
 	abuse_lane_end_done(lane);
+	abuse_lane_learn_at_end(lane, nr_jobs);
 	list_add(&worker->node, &lane->idle);
 	abuse_lane_call_worker(lane);
 	spin_unlock_irq(&lane->lock);
@@ -293,6 +354,9 @@ static void abuse_lane_init(struct abuse_lane *lane, struct abuse_device *dev)
 	struct abuse_worker *worker;
 
 	lane->dev = dev;
+	lane->cpu = WORK_CPU_UNBOUND;
+	lane->most_at_home = ABUSE_LANE_LEAST_AT_HOME;
+	INIT_WORK(&lane->move_work, abuse_lane_move_work);
 	spin_lock_init(&lane->lock);
 	INIT_LIST_HEAD(&lane->idle);
 	for (worker = lane->workers;
@@ -362,8 +426,11 @@ int abuse_lanes_start(struct abuse_device *dev)
 void abuse_lanes_stop(struct abuse_device *dev)
 {
 	struct abuse_lanes *lanes = dev->lanes;
+	u32 i;
 
 	destroy_workqueue(lanes->wq);
+	for (i = 0; i < dev->hw_queues; i++)
+		cancel_work_sync(&lanes->lane[i].move_work);
 	cancel_delayed_work_sync(&lanes->watch_work);
 	kthread_stop(lanes->reserve);
 	kvfree(lanes);
