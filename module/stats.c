@@ -141,6 +141,7 @@ ABUSE_ATTRIBUTE(owner, "%u", from_kuid_munged(current_user_ns(), dev->owner));
 ABUSE_ATTRIBUTE(trusted, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->sealed));
 ABUSE_ATTRIBUTE(ready, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->ready));
 ABUSE_ATTRIBUTE(claimed, "%d", abuse_disk_has_holder(dev->disk));
+ABUSE_ATTRIBUTE(openers, "%u", READ_ONCE(dev->openers));
 ABUSE_ATTRIBUTE(read_only, "%d", abuse_is_device_up(dev) &&
 		!!(READ_ONCE(dev->params.flags) & ABUSE_PARAMS_READ_ONLY));
 ABUSE_ATTRIBUTE(name, "%s", dev->params.name);
@@ -211,6 +212,7 @@ static struct attribute *abuse_attributes[] = {
 	&dev_attr_admitted.attr,
 	&dev_attr_ready.attr,
 	&dev_attr_claimed.attr,
+	&dev_attr_openers.attr,
 	&dev_attr_servers.attr,
 	&dev_attr_read_only.attr,
 	&dev_attr_name.attr,

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PATIENCE	5		/* seconds */
+
 struct places {
 	char **paths;
 	size_t nr;
@@ -93,7 +95,10 @@ void namespace_clear(int pid)
 	child = is_own(namespace) ? -1 : fork();
 	if (!child) {
 		places = find_places();
-		if (!setns(namespace, CLONE_NEWNS))
+		/* A user's FUSE may never answer; and what is unmounted stays mounted for others. */
+		alarm(PATIENCE);
+		if (!setns(namespace, CLONE_NEWNS) &&
+		    !mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
 			while (places.nr--)
 				umount2(places.paths[places.nr], MNT_DETACH | UMOUNT_NOFOLLOW);
 		_exit(0);

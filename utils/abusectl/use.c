@@ -125,6 +125,8 @@ static bool find_loop(unsigned int number, char *text, size_t size)
 	FILE *backing;
 
 	while (block && !found && (entry = readdir(block))) {
+		if (strncmp(entry->d_name, "loop", 4))
+			continue;
 		snprintf(path, sizeof(path), "/sys/block/%.64s/loop/backing_file", entry->d_name);
 		backing = fopen(path, "re");
 		if (!backing)
@@ -212,4 +214,12 @@ bool use_is_open(unsigned int number, char text[USE_TEXT])
 	if (proc)
 		closedir(proc);
 	return found;
+}
+
+bool use_is_busy(unsigned int number)
+{
+	char use[USE_TEXT], openers[16];
+
+	device_attribute(number, "openers", openers, sizeof(openers));
+	return strtoul(openers, NULL, 10) || use_is_claimed(number, use);
 }

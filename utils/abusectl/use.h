@@ -17,4 +17,7 @@ bool use_is_claimed(unsigned int number, char text[USE_TEXT]);
  */
 bool use_is_open(unsigned int number, char text[USE_TEXT]);
 
+/* Claimed, or open in any process or in the kernel, also where nobody can see it. */
+bool use_is_busy(unsigned int number);
+
 #endif /* ABUSECTL_USE_H */

@@ -52,12 +52,8 @@ static int stop(const char *text, void *arg)
 static int free_store(unsigned int number, bool is_dry)
 {
 	const char *name = device_name(number);
-	char use[USE_TEXT];
 	int fd, ret;
 
-	/* Its process may still write. */
-	if (use_is_open(number, use))
-		return EXIT_OK;
 	if (is_dry) {
 		printf("would reset %s: all I/O ends with errors\n", name);
 		return EXIT_OK;
@@ -65,7 +61,7 @@ static int free_store(unsigned int number, bool is_dry)
 	fd = device_open(name, &number);
 	if (fd < 0)
 		return EXIT_FAILED;
-	ret = use_is_claimed(number, use) ? 0 : abuse_ctl_reset(fd);
+	ret = use_is_busy(number) ? 0 : abuse_ctl_reset(fd);
 	close(fd);
 	return ret < 0 ? device_failed(number, "reset", -ret) : EXIT_OK;
 }
@@ -84,24 +80,75 @@ static void clear_namespaces(unsigned int number, const struct stopping *how)
 		namespace_clear(pids[i]);
 }
 
+/* The servers of disks that are in use, which serve on. */
+struct kept {
+	int *pids;
+	size_t nr;
+};
+
+static void keep_servers(struct kept *kept, unsigned int number)
+{
+	int pids[MOST_SERVERS];
+	unsigned int nr = device_servers(number, pids, MOST_SERVERS);
+	int *all = reallocarray(kept->pids, kept->nr + nr, sizeof(*all));
+
+	if (!all)
+		return;
+	memcpy(all + kept->nr, pids, nr * sizeof(*all));
+	kept->pids = all;
+	kept->nr += nr;
+}
+
+static bool has_kept_server(const struct kept *kept, unsigned int number)
+{
+	int pids[MOST_SERVERS];
+	unsigned int i, nr = device_servers(number, pids, MOST_SERVERS);
+	size_t k;
+
+	for (i = 0; i < nr; i++)
+		for (k = 0; k < kept->nr; k++)
+			if (pids[i] == kept->pids[k])
+				return true;
+	return false;
+}
+
+static int stop_one_at_shutdown(const struct abuse_dev *dev, const struct kept *kept, bool is_busy,
+				const struct stopping *how)
+{
+	unsigned int number = (unsigned int)dev->number;
+	struct stopping now = *how;
+	int status = EXIT_OK;
+
+	now.only_tells = is_busy || has_kept_server(kept, number);
+	if (is_busy)
+		clear_namespaces(number, &now);
+	if (dev->servers && device_stop(number, &now))
+		status = EXIT_FAILED;
+	if (!now.only_tells && !strcmp(dev->state, "up") && free_store(number, now.is_dry))
+		status = EXIT_FAILED;
+	return status;
+}
+
 static int stop_at_shutdown(const struct stopping *how)
 {
 	struct devices all = { 0 };
 	int status = devices_collect((char *[]){ NULL }, &all);
-	struct stopping now = *how;
-	char use[USE_TEXT];
+	bool *is_busy = calloc(all.nr + 1, sizeof(*is_busy));
+	struct kept kept = { 0 };
 	size_t i;
 
+	if (!is_busy)
+		return failed(NULL, "out of memory");
 	for (i = 0; i < all.nr; i++) {
-		now.only_tells = use_is_claimed(all.devs[i].number, use);
-		if (now.only_tells)
-			clear_namespaces(all.devs[i].number, &now);
-		if (all.devs[i].servers && device_stop(all.devs[i].number, &now))
-			status = EXIT_FAILED;
-		if (!now.only_tells && !strcmp(all.devs[i].state, "up") &&
-		    free_store(all.devs[i].number, now.is_dry))
-			status = EXIT_FAILED;
+		is_busy[i] = use_is_busy((unsigned int)all.devs[i].number);
+		if (is_busy[i])
+			keep_servers(&kept, (unsigned int)all.devs[i].number);
 	}
+	for (i = 0; i < all.nr; i++)
+		if (stop_one_at_shutdown(&all.devs[i], &kept, is_busy[i], how))
+			status = EXIT_FAILED;
+	free(kept.pids);
+	free(is_busy);
 	free(all.devs);
 	return status;
 }

@@ -56,18 +56,21 @@ static bool is_stopping(void)
 	return !strncmp(text, stopping, sizeof(stopping) - 1);
 }
 
+bool leave_is_shutdown(void)
+{
+	return is_last_act() || is_stopping();
+}
+
 bool leave_must_wait(const struct serving *serving)
 {
-	char use[USE_TEXT];
-
-	return use_is_claimed(serving->number, use);
+	return use_is_busy(serving->number);
 }
 
 bool leave_is_bound(const struct serving *serving)
 {
 	if (!leave_must_wait(serving))
 		return false;
-	if (!serving->is_root_storage && !is_last_act() && !is_stopping())
+	if (!serving->is_root_storage && !leave_is_shutdown())
 		return false;
 	leave_mark();
 	return true;

@@ -17,6 +17,9 @@
 /* After SIGTERM: does the use of the disk decide? If so, this process is marked: leave_mark(). */
 bool leave_is_bound(const struct serving *serving);
 
+/* Does the machine shut down? May start a process to find out. */
+bool leave_is_shutdown(void);
+
 /* Is the disk in use still? */
 bool leave_must_wait(const struct serving *serving);
 
