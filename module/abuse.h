@@ -257,6 +257,7 @@ struct abuse_device {
 	u64 features;
 	u32 queue_limit;
 	u32 openers;
+	u32 nr_handles;			/* descriptors that ADD opened: who added it is about to use it */
 	bool opened_by_user;		/* an opener is not CAP_SYS_ADMIN */
 	bool pins_module;		/* control */
 	bool has_leftovers;		/* partitions that were open at RESET */
@@ -971,7 +972,7 @@ bool abuse_poll_ready(struct abuse_server *srv);
 int abuse_handle_open(struct abuse_birth *birth);
 int abuse_handle_install(struct abuse_birth *birth);
 void abuse_handle_cancel(struct abuse_birth *birth);
-void abuse_handle_unpin(void);
+void abuse_handle_close(struct abuse_device *dev);
 
 /* ---- stats.c: counters, attributes of the control node ----------------------- */
 

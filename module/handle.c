@@ -19,9 +19,18 @@ ABUSE_PSEUDO_FS(abuse_handle_fs, ABUSE_FS_MAGIC);
 static struct vfsmount *abuse_handle_mount;
 static int abuse_handle_count;
 
-void abuse_handle_unpin(void)
+static void abuse_handle_unpin(void)
 {
 	simple_release_fs(&abuse_handle_mount, &abuse_handle_count);
+}
+
+/* The last reference to the descriptor is gone. */
+void abuse_handle_close(struct abuse_device *dev)
+{
+	spin_lock(&dev->lock);
+	dev->nr_handles--;
+	spin_unlock(&dev->lock);
+	abuse_handle_unpin();
 }
 
 static struct file *abuse_handle_file(const struct abuse_device *dev)
@@ -64,6 +73,9 @@ static int abuse_handle_make(struct abuse_birth *birth)
 	}
 	abuse_device_get(birth->dev);
 	srv->is_handle = true;
+	spin_lock(&birth->dev->lock);
+	birth->dev->nr_handles++;
+	spin_unlock(&birth->dev->lock);
 	/* The set-up that the device is born with is its first. */
 	atomic64_set(&srv->epoch, birth->params ? 1 : 0);
 	abuse_server_attach(srv, file);

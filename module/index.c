@@ -268,7 +268,7 @@ static bool abuse_is_free_for_caller(struct abuse_device *dev)
 	bool is_free;
 
 	spin_lock(&dev->lock);
-	is_free = dev->state == ABUSE_S_EMPTY && !dev->openers;
+	is_free = dev->state == ABUSE_S_EMPTY && !dev->openers && !dev->nr_handles;
 	spin_unlock(&dev->lock);
 	return is_free && (abuse_is_callers_device(dev) || !abuse_device_is_users(dev));
 }

@@ -152,9 +152,9 @@ static int abuse_server_release(struct inode *inode, struct file *file)
 	abuse_server_leaves(srv, NULL);
 	abuse_forget_handed(srv);
 	abuse_unregister_files(srv);
-	abuse_device_put(srv->dev);
 	if (srv->is_handle)
-		abuse_handle_unpin();
+		abuse_handle_close(srv->dev);
+	abuse_device_put(srv->dev);
 	kvfree(srv->handed);
 	kfree(srv);
 	return 0;

@@ -162,12 +162,24 @@ int device_add(struct abuse_add *add)
 
 int device_add_open(struct abuse_add *add)
 {
-	int fd = abuse_ctl_add_open(add, NULL);
+	int fd = abuse_ctl_add_open(add, NULL), ret;
+	unsigned int number;
+	char text[16];
 
 	if (fd >= 0)
 		return fd;
-	add_failed(add, -fd);
-	return -1;
+	if (fd != -EOPNOTSUPP) {
+		add_failed(add, -fd);
+		return -1;
+	}
+	/* Enterprise Linux 8 */
+	ret = abuse_ctl_add(add);
+	if (ret < 0) {
+		add_failed(add, -ret);
+		return -1;
+	}
+	snprintf(text, sizeof(text), "%u", add->number);
+	return device_open(text, &number);
 }
 
 struct called {

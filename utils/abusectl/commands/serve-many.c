@@ -301,14 +301,14 @@ static int next_signal(const sigset_t *signals, int64_t interval)
  * A disk that is in use keeps this process, as it keeps one of server; see leave.h. The search
  * begins where it found one last.
  */
-static bool is_kept(struct job *job, struct many *many, bool (*keeps)(const struct serving *serving))
+static bool is_kept(struct job *job, struct many *many)
 {
 	const struct many_disk *disk;
 	size_t i;
 
 	for (i = 0; i < job->nr; i++) {
 		disk = &job->disks[job->keeper];
-		if (many_serves(many, disk) && keeps(&disk->plan.serving))
+		if (many_serves(many, disk) && leave_must_wait(&disk->plan.serving))
 			return true;
 		job->keeper = (job->keeper + 1) % job->nr;
 	}
@@ -327,9 +327,11 @@ static bool await_end(struct job *job, struct many *many, const sigset_t *signal
 		sig = next_signal(signals, is_leaving ? LEAVE_LOOK : interval);
 		if (sig == SIGUSR1)
 			note(job->file, "%u disks are served", many_count(many));
-		if (sig == SIGTERM && !is_leaving && deadline == UINT64_MAX)
-			is_leaving = is_kept(job, many, leave_is_bound);
-		if (is_leaving && sig != SIGINT && is_kept(job, many, leave_must_wait))
+		if (sig == SIGTERM && !is_leaving && deadline == UINT64_MAX && leave_is_shutdown()) {
+			is_leaving = true;
+			leave_mark();
+		}
+		if (is_leaving && sig != SIGINT && is_kept(job, many))
 			continue;
 		if ((is_leaving || sig == SIGTERM || sig == SIGINT) && deadline == UINT64_MAX) {
 			is_leaving = false;
@@ -358,7 +360,9 @@ static int serve(struct job *job, const sigset_t *signals)
 	many_ready(&many);
 	if (!await_end(job, &many, signals)) {
 		note(job->file, "what was not answered is left to the next server");
-		return job->status;
+		/* Its threads still use what a return would free. */
+		fflush(NULL);
+		_exit(job->status);
 	}
 	many_end(&many);
 	add_status(job, many.nr_failed ? EXIT_FAILED : EXIT_OK);

@@ -141,10 +141,10 @@ int many_start(struct many *many, unsigned int nr_threads)
 
 /* ---- disks ---- */
 
-/* The first one locks the memory of the process, now and to come, if it may. */
+/* One that could lock the memory of the process, now and to come, did it for all. */
 static uint32_t flags_of(const struct many *many)
 {
-	return many->nr_serving ? ABUSE_SERVER_NO_LOCK : 0;
+	return many->is_locked ? ABUSE_SERVER_NO_LOCK : 0;
 }
 
 int many_add(struct many *many, struct many_disk *disk)
@@ -158,6 +158,7 @@ int many_add(struct many *many, struct many_disk *disk)
 		disk->srv = NULL;
 		return device_failed(serving->number, "prepare to serve", -ret);
 	}
+	many->is_locked |= !!(abuse_server_holds(disk->srv) & ABUSE_IS_LOCKED);
 	pthread_mutex_lock(&many->lock);
 	many->nr_serving++;
 	pthread_mutex_unlock(&many->lock);
