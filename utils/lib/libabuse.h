@@ -517,7 +517,7 @@ int abuse_server_dispatch(struct abuse_server *srv, unsigned int loop);
  * @fd: regular file or block device, opened as requests will need it; may be
  *	closed afterwards
  *
- * Returns what it is called from now on, 0 or more. -EOPNOTSUPP: this kernel cannot.
+ * Returns what it is called from now on, 0 or more. -EOPNOTSUPP: this kernel cannot; -EPERM: the device is an ordinary user's.
  */
 int abuse_server_add_file(struct abuse_server *srv, int fd);
 

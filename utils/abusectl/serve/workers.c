@@ -54,7 +54,8 @@ static void print_counts(const struct team *team)
 	     COUNT(ops[ABUSE_OP_WRITE_ZEROES]), COUNT(redirected), COUNT(errors),
 	     COUNT(stale), COUNT(calls),
 	     holds & ABUSE_IS_FLUSHER ? "yes" : "no",
-	     holds & ABUSE_IS_LOCKED ? "yes" : "no");
+	     holds & ABUSE_IS_LOCKED ? "yes" :
+	     holds & ABUSE_IS_OWN_LOCKED ? "of the library alone" : "no");
 #undef COUNT
 }
 
