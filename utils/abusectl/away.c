@@ -82,7 +82,7 @@ int device_remove(const char *text, bool is_dry)
 	return EXIT_OK;
 }
 
-static bool is_server(unsigned int number, int pid)
+bool device_is_server(unsigned int number, int pid)
 {
 	int pids[MOST_SERVERS];
 	unsigned int i, nr = device_servers(number, pids, MOST_SERVERS);
@@ -101,7 +101,7 @@ static int tell(unsigned int number, int pid, int sig)
 	if (fd < 0)
 		return errno == ESRCH ? -2 : (failed(device_name(number), "its server, pid %d, "
 					     "cannot be found: %s", pid, strerror(errno)), -1);
-	if (!is_server(number, pid)) {	/* it ended, and the pid may be another's now */
+	if (!device_is_server(number, pid)) {	/* it ended, and the pid may be another's now */
 		close(fd);
 		return -2;
 	}

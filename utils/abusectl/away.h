@@ -17,6 +17,9 @@ int device_remove(const char *text, bool is_dry);
 /* The same without a word: 0 or -errno. */
 int device_remove_patiently(unsigned int number);
 
+/* Does that process serve the device? */
+bool device_is_server(unsigned int number, int pid);
+
 struct stopping {
 	int sig;
 	int spared;			/* pid of a server that stays; 0: none */

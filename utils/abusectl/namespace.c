@@ -81,17 +81,19 @@ static bool is_own(int namespace)
 	       (own.st_dev == other.st_dev && own.st_ino == other.st_ino);
 }
 
-void namespace_clear(int pid)
+int namespace_open(int pid)
 {
-	struct places places;
-	int namespace;
 	char path[64];
-	pid_t child;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
-	namespace = open(path, O_RDONLY | O_CLOEXEC);
-	if (namespace < 0)
-		return;
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void namespace_clear(int namespace)
+{
+	struct places places;
+	pid_t child;
+
 	child = is_own(namespace) ? -1 : fork();
 	if (!child) {
 		places = find_places();
@@ -103,7 +105,6 @@ void namespace_clear(int pid)
 				umount2(places.paths[places.nr], MNT_DETACH | UMOUNT_NOFOLLOW);
 		_exit(0);
 	}
-	close(namespace);
 	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
 }

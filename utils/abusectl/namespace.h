@@ -4,11 +4,14 @@
 #ifndef ABUSECTL_NAMESPACE_H
 #define ABUSECTL_NAMESPACE_H
 
+/* A descriptor of the mount namespace of process @pid, for namespace_clear(); -1 with errno. */
+int namespace_open(int pid);
+
 /*
- * If process @pid has a mount namespace other than this process: detaches there, lazily, each
- * mount of a block device that is also mounted here, except "/" and /usr. The process keeps the
- * files that it has open. Needs CAP_SYS_ADMIN; failures are not reported.
+ * If the namespace is not that of this process: detaches there, lazily, each
+ * mount of a block device that is also mounted here, except "/" and /usr. Its processes keep the
+ * files that they have open. Needs CAP_SYS_ADMIN; failures are not reported.
  */
-void namespace_clear(int pid);
+void namespace_clear(int namespace);
 
 #endif /* ABUSECTL_NAMESPACE_H */

@@ -75,9 +75,16 @@ static void clear_namespaces(unsigned int number, const struct stopping *how)
 {
 	int pids[MOST_SERVERS];
 	unsigned int i, nr = how->is_dry ? 0 : device_servers(number, pids, MOST_SERVERS);
+	int namespace;
 
-	for (i = 0; i < nr; i++)
-		namespace_clear(pids[i]);
+	for (i = 0; i < nr; i++) {
+		namespace = namespace_open(pids[i]);
+		if (namespace < 0)
+			continue;
+		if (device_is_server(number, pids[i]))	/* the pid may be another's now */
+			namespace_clear(namespace);
+		close(namespace);
+	}
 }
 
 /* The servers of disks that are in use, which serve on. */
