@@ -63,6 +63,9 @@ campaign-total:				## what the campaigns have done so far
 bench:					## abuse against ublk, nbd, loop: instructions and I/Os; 25 minutes (BENCH_QUICK=1: 5)
 	@tests/bench/run
 
+bench-here:				## the same on this machine, its kernel and processors; needs the module, root, and nobody else's abuse, nbd or ublk disk
+	@tests/bench/run --here
+
 bench-compare:				## what changed between the last two runs of make bench
 	@tests/bench/compare
 
@@ -153,4 +156,4 @@ clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help dist demo bench bench-compare check check-field check-all check-quick check-kernel check-build fuzz crash-campaign seeds campaign-total lint deb rpm autopkgtest shell site format tools utils module install install-utils install-initramfs-tools install-dracut install-root-server install-python install-module clean
+.PHONY: all help dist demo bench bench-here bench-compare check check-field check-all check-quick check-kernel check-build fuzz crash-campaign seeds campaign-total lint deb rpm autopkgtest shell site format tools utils module install install-utils install-initramfs-tools install-dracut install-root-server install-python install-module clean
