@@ -257,7 +257,7 @@ struct abuse_device {
 	u64 features;
 	u32 queue_limit;
 	u32 openers;
-	u32 nr_handles;			/* descriptors that ADD opened: who added it is about to use it */
+	u32 nr_handles;			/* descriptors that ADD opened: GET_FREE gives the device to nobody else */
 	bool opened_by_user;		/* an opener is not CAP_SYS_ADMIN */
 	bool pins_module;		/* control */
 	bool has_leftovers;		/* partitions that were open at RESET */
@@ -827,7 +827,7 @@ static inline void abuse_watch(struct abuse_device *dev)
 		abuse_watch_begin(dev);
 }
 
-/* ---- serving.c: who serves -------------------------------------------------- */
+/* ---- serving.c: the live servers -------------------------------------------------- */
 
 void abuse_server_joins(struct abuse_server *srv, bool bound);
 void abuse_server_leaves(struct abuse_server *srv, const struct mm_struct *gone);
@@ -922,7 +922,7 @@ int abuse_index_check_identity(const struct abuse_device *self,
 void abuse_index_remove_all(void);
 void abuse_index_each(void (*fn)(struct abuse_device *dev));
 
-/* ---- access.c: who may open and use what ------------------------------------- */
+/* ---- access.c: permission to open and to use ------------------------------------- */
 
 bool abuse_access_is_admitted(const struct abuse_device *dev);
 int abuse_access_disk(const struct abuse_device *dev, bool admin);

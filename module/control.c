@@ -115,7 +115,7 @@ long abuse_get_params(struct abuse_server *srv, void __user *arg)
 	return 0;
 }
 
-/* The owner of the device to be added, and with what it is set up, or NULL. */
+/* The owner of the device to be added, and its set-up if add->params says one. */
 static int abuse_control_read_add(struct abuse_add *add, struct abuse_params *params,
 				  kuid_t *owner, const void __user *arg)
 {

@@ -233,7 +233,7 @@ out_unlock:
 }
 
 /*
- * The first half of the opposite of start: whatever is asked of the device from now on
+ * The first half of the opposite of start: each call to the device from now on
  * is refused. -EBUSY: the disk is open. -EINTR, as above: it is emptying, or empty.
  */
 int abuse_device_kill(struct abuse_device *dev)

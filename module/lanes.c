@@ -33,10 +33,10 @@
 
 /*
  * A lane is at home while its workers begin on the processor of the submitter. That is the cheapest if the
- * submitter sleeps, and the dearest if he goes on: each worker interrupts him, for a single job. After so
- * many interruptions in a row the lane moves to a processor that the scheduler chooses, and stays while
- * workers find several jobs at a time there. After so many that found a single one it comes home, and
- * moves only after twice as many interruptions.
+ * submitter sleeps, and the dearest if it goes on: each worker interrupts it, for a single job. After
+ * LEAST_AT_HOME interruptions in a row the lane moves to a processor that the scheduler chooses, and stays
+ * while workers find several jobs at a time there. After VAIN_AWAY workers in a row that found a single one
+ * it comes home, and moves only after twice as many interruptions, MOST_AT_HOME at most.
  */
 #define ABUSE_LANE_LEAST_AT_HOME	4
 #define ABUSE_LANE_MOST_AT_HOME		4096
@@ -169,8 +169,8 @@ static void abuse_lane_move_work(struct work_struct *work)
 }
 
 /*
- * A worker begins: at home it is in vain if the submitter, or whoever runs there, had to stop for it.
- * Away, others may have come to that processor: then the lane moves again.
+ * A worker begins: at home it is in vain if another task, mostly the submitter, had to stop for it.
+ * Away, other tasks may have come to that processor: then the lane moves again.
  */
 static void abuse_lane_learn_at_begin(struct abuse_lane *lane)
 {

@@ -173,7 +173,7 @@ static __poll_t abuse_server_poll(struct file *file, poll_table *wait)
 	if (abuse_server_is_over(srv))
 		return EPOLLERR;
 	abuse_device_is_served(srv);
-	/* A device that fails has no requests: who polls is to ask all the same. */
+	/* A device that fails has no requests: a server that polls is to ask all the same. */
 	return abuse_poll_ready(srv) ||
 	       READ_ONCE(dev->patience) == ABUSE_REVIVES ? EPOLLIN | EPOLLRDNORM | EPOLLMSG : 0;
 }

@@ -244,7 +244,7 @@ out_unclaim:
 
 /* ---- a device that is born with its set-up ------------------------------------------- */
 
-/* Before the disk is added: what can fail. Errors of SET_PARAMS; params is completed. */
+/* All that can fail, before the disk is added. Errors of SET_PARAMS; params is completed. */
 int abuse_device_configure(struct abuse_device *dev, struct abuse_params *params)
 {
 	kuid_t seal_uid;

@@ -7,7 +7,7 @@
 #include "abuse.h"
 #include "trace.h"
 
-/* Kernels split these by the chunk or not: who asked falls back to writes. */
+/* Kernels split these by the chunk or not: the submitter falls back to writes. */
 static bool abuse_crosses_chunk(const struct abuse_device *dev, struct request *rq)
 {
 	sector_t chunk = dev->params.chunk >> SECTOR_SHIFT;

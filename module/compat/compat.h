@@ -280,7 +280,7 @@ static inline struct class *compat_class_create(const char *name)
 /* ---- The whole disk's block_device ------------------------------------------ */
 
 /*
- * Up to 5.10 it comes and goes: whoever needs it holds a reference, and
+ * Up to 5.10 it comes and goes: its user holds a reference, and
  * there is none once the disk was deleted.
  */
 #if ABUSE_HAVE_PART0_BDEV

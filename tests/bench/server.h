@@ -159,7 +159,7 @@ static inline void server_start(const struct server *srv, void *(*serve)(void *)
 	sigaddset(&set, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	/*
-	 * Threads take this over: who submits on the processor of a server goes on until it
+	 * Threads take this over: a submitter on the processor of a server goes on until it
 	 * has to wait, and not until its first request wakes the server.
 	 */
 	sched_setscheduler(0, SCHED_BATCH, &any);

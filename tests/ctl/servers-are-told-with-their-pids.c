@@ -3,7 +3,7 @@
 /*
  * The attribute servers counts the descriptors that asked for requests in this set-up and whose
  * process lives, whether by EXCHANGE or by GET_BIO, and names the pids that the reader's
- * pid namespace knows; who only polls, opened, or answered is no server.
+ * pid namespace knows; a process that only polls, opened, or answered is no server.
  */
 #include "patience.h"
 

@@ -359,7 +359,7 @@ static void do_control(int fd)
 /* ---- descriptors ------------------------------------------------------------------------ */
 
 struct pool {
-	int fds[FDS];		/* nodes, disks, /dev/abuse-control: whatever came */
+	int fds[FDS];		/* nodes, disks, /dev/abuse-control, as they came */
 };
 
 static int open_any(void)

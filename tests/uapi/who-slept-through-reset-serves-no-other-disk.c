@@ -3,8 +3,8 @@
 /*
  * A server that waits in exchange while the device is reset and set up anew gets
  * ENXIO, is handed none of the new disk's requests, can answer none and change
- * nothing, and poll(2) tells it POLLERR; who made the new set-up, or opens the node
- * after it, serves.
+ * nothing, and poll(2) tells it POLLERR; the process that made the new set-up, or opens the
+ * node after it, serves.
  */
 /* build: m32 */
 #include "abuse.h"

@@ -66,7 +66,7 @@ static void threads(unsigned int nr, bool hangs_up, int wanted, const char *what
 	abuse_server_free(srv);
 }
 
-/* The node says nothing: who asks for requests is told, the other is not. */
+/* The node says nothing: the server that asks for requests is told, the other is not. */
 static void only_one_hears(void)
 {
 	struct abuse_server *srv = begin_server(1, false);

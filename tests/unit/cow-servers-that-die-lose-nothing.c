@@ -128,7 +128,7 @@ static void *work(void *arg)
 	const struct worker *worker = arg;
 	int me = worker->me;
 
-	/* Once at least: who was killed had begun something. */
+	/* Once at least: the killed server had begun something. */
 	do {
 		do_one(worker->cow, me,
 		       worker->round << 40 ^ (uint64_t)me << 32 ^ s->turn[me]);

@@ -97,7 +97,7 @@ void namespace_clear(int namespace)
 	child = is_own(namespace) ? -1 : fork();
 	if (!child) {
 		places = find_places();
-		/* A user's FUSE may never answer; and what is unmounted stays mounted for others. */
+		/* A user's FUSE may never answer; and nothing may be unmounted in a namespace that shares its mounts. */
 		alarm(PATIENCE);
 		if (!setns(namespace, CLONE_NEWNS) &&
 		    !mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))

@@ -431,7 +431,7 @@ struct abuse_params {
 				 * device user_timeout; -1 = never, with or without a server.
 				 * See below.
 				 */
-	__u32 seal_uid;		/* with SEALED: who may serve, beside CAP_SYS_ADMIN */
+	__u32 seal_uid;		/* with SEALED: the user who may serve, beside CAP_SYS_ADMIN */
 	__u32 reserved;		/* 0 */
 	char  name[ABUSE_NAME_LEN];
 	__u8  uuid[16];

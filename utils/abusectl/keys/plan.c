@@ -209,7 +209,7 @@ static int check_early(const struct plan *plan, const struct abuse_params *now)
 }
 
 /*
- * Writes to one store are missing in another: who joins has the store of the set-up. A
+ * Writes to one store are missing in another: a server that joins has the store of the set-up. A
  * set-up without a label was made by hand, or by another program.
  */
 static int check_label(const struct plan *plan, const struct abuse_params *now)

@@ -20,7 +20,7 @@ static bool is_last_act(void)
 	return !access("/run/abuse-shutdown", F_OK);
 }
 
-/* SIGTERM stays blocked there: whoever sends it to all of a session finds that process, too. */
+/* SIGTERM stays blocked there: a signal to all processes of a session reaches that process, too. */
 static int spawn_systemctl(pid_t *child, int to)
 {
 	char *words[] = { (char *)"systemctl", (char *)"is-system-running", NULL };

@@ -48,7 +48,7 @@ void many_ready(struct many *many);
 unsigned int many_count(struct many *many);
 bool many_serves(struct many *many, const struct many_disk *disk);
 
-/* Asks all to end; what they hold is answered first. */
+/* Asks all to end, once they have completed the requests that they hold. */
 void many_stop(struct many *many, struct many_disk *disks, size_t nr);
 
 /* Ends the threads, when no disk is served any more. */

@@ -60,8 +60,8 @@ static void print_counts(const struct team *team)
 }
 
 /*
- * The next signal, or < 0 after @interval: whoever watches hears that this process runs, and it looks
- * itself whether it may leave.
+ * The next signal, or < 0 after @interval, when this process tells its watchdog that it runs and looks
+ * whether it may leave.
  */
 static int next_signal(const sigset_t *signals, int64_t interval)
 {

@@ -137,7 +137,7 @@ static int begin(const struct cow_map *map, bool is_up)
 
 /*
  * The live map may name bytes that were lost just now, and a file opened from now on
- * is not told of that: who comes next is to begin as after a restart.
+ * is not told of that: the next server is to begin as after a restart.
  */
 static void distrust(const struct cow_map *map)
 {
