@@ -1271,6 +1271,14 @@ static inline void abuse_cgroup_leave(struct abuse_cgroup *group)
 
 /* ---- A file system for inodes alone --------------------------------------------- */
 
+#define ABUSE_PSEUDO_FS_TYPE(fs, ...)					\
+static struct file_system_type fs = {					\
+	.name		= "abuse",					\
+	.owner		= THIS_MODULE,					\
+	.kill_sb	= kill_anon_super,				\
+	__VA_ARGS__,							\
+}
+
 #if ABUSE_HAVE_PSEUDO_FS
 #include <linux/pseudo_fs.h>
 
@@ -1284,12 +1292,7 @@ static int fs##_init(struct fs_context *fc)				\
 	return 0;							\
 }									\
 									\
-static struct file_system_type fs = {					\
-	.name			= "abuse",				\
-	.owner			= THIS_MODULE,				\
-	.init_fs_context	= fs##_init,				\
-	.kill_sb		= kill_anon_super,			\
-}
+ABUSE_PSEUDO_FS_TYPE(fs, .init_fs_context = fs##_init)
 #else
 #define alloc_file_pseudo(...)	ERR_PTR(-EOPNOTSUPP)
 
@@ -1300,12 +1303,7 @@ static struct dentry *fs##_mount(struct file_system_type *type,	\
 	return ERR_PTR(-EOPNOTSUPP);					\
 }									\
 									\
-static struct file_system_type fs = {					\
-	.name			= "abuse",				\
-	.owner			= THIS_MODULE,				\
-	.mount			= fs##_mount,				\
-	.kill_sb		= kill_anon_super,			\
-}
+ABUSE_PSEUDO_FS_TYPE(fs, .mount = fs##_mount)
 #endif
 
 #endif /* ABUSE_COMPAT_H */

@@ -15,6 +15,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -138,6 +139,25 @@ static inline int control_call(unsigned long cmd, void *arg)
 	ret = call(fd, cmd, arg);
 	close(fd);
 	return ret;
+}
+
+/* Entries of a directory that are not hidden; 0 if there is no such directory. */
+static inline int count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int n = 0;
+
+	while (dir && (entry = readdir(dir)))
+		n += entry->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static inline int count_devices(void)
+{
+	return count_entries("/sys/class/abuse");
 }
 
 static inline int device_get_free(void)

@@ -7,7 +7,6 @@
  */
 /* build: m32 */
 #include "abuse.h"
-#include <dirent.h>
 #include <linux/capability.h>
 
 static struct abuse_add good(void)
@@ -61,19 +60,6 @@ static int without_capabilities(void *arg)
 	if (call(fd, ABUSE_CTL_GET_FREE, NULL) != -EPERM)
 		return 3;
 	return call_value(fd, ABUSE_CTL_REMOVE, 0) == -EPERM ? 0 : 4;
-}
-
-static int count_devices(void)
-{
-	DIR *dir = opendir("/sys/class/abuse");
-	struct dirent *entry;
-	int n = 0;
-
-	while (dir && (entry = readdir(dir)))
-		n += entry->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return n;
 }
 
 int main(void)

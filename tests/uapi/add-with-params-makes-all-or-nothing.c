@@ -7,30 +7,11 @@
  */
 /* build: m32 */
 #include "abuse.h"
-#include <dirent.h>
 #include <sys/resource.h>
 
 #define USER		4242
 #define ADD_SIZE_1	72
 #define SECTORS		2048
-
-static int count_entries(const char *path)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	int n = 0;
-
-	while (dir && (entry = readdir(dir)))
-		n += entry->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return n;
-}
-
-static int count_devices(void)
-{
-	return count_entries("/sys/class/abuse");
-}
 
 static int references(void)
 {

@@ -6,11 +6,11 @@
  */
 #include "backends/backend.h"
 #include "cmd.h"
-#include "unmap.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#define SECTOR		512
 #define ROOM		(128 * 1024)	/* bytes for a request that may stay */
 
 /* Requests that are not answered at once need room beside each other. */
@@ -60,6 +60,26 @@ static int try_open(const struct serving *serving, struct abuse_config *config,
 }
 
 /*
+ * An earlier server may have mapped the disk: the kernel closes the files once the data that it wrote to
+ * them has been synced. Waits, killably, for mapped requests that run. On a kernel or device without maps
+ * there is nothing to end.
+ */
+static int end_map(int ctl)
+{
+	struct abuse_map_entry all = { .rights = ABUSE_MAP_READ | ABUSE_MAP_WRITE | ABUSE_MAP_SHAPE,
+				       .flags = ABUSE_MAP_CLEAR };
+	struct abuse_params params;
+	int ret;
+
+	ret = abuse_ctl_get_params(ctl, &params);
+	if (ret < 0 || !(params.all_features & ABUSE_F_MAP) || params.owner ||
+	    params.state != ABUSE_S_UP)
+		return ret < 0 ? ret : 0;
+	all.sectors = params.capacity / SECTOR;
+	return abuse_ctl_map(ctl, &all, 1);
+}
+
+/*
  * From now on the kernel serves what the store has; with keys that inject, redirect=0 or map=0,
  * each request comes here.
  */
@@ -68,7 +88,7 @@ static int try_map(const struct serving *serving, struct abuse_server *srv)
 	int ret;
 
 	if (!serving->map || !serving->redirect || serving->inject.given || !serving->backend->map)
-		return unmap(abuse_server_ctl(srv));
+		return end_map(abuse_server_ctl(srv));
 	ret = serving->backend->map(serving->store, srv);
 	if (ret < 0 && serving->verbose)
 		note(device_name(serving->number), "the kernel serves nothing alone: %s", strerror(-ret));
