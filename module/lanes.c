@@ -235,11 +235,15 @@ static bool abuse_lane_is_late(const struct abuse_lane *lane)
 	       time_after_eq(jiffies, lane->called_at + ABUSE_LANE_PATIENCE);
 }
 
-/* The processor that it moved to has no time: a worker at home goes first, and the late one finds less. */
+/*
+ * The processor that it moved to has no time: another worker begins here, if there is one, and the late one
+ * finds less to do. Else the reserve helps.
+ */
 static void abuse_lane_come_home(struct abuse_lane *lane)
 {
 	lockdep_assert_held(&lane->lock);
-	if (lane->cpu == WORK_CPU_UNBOUND || !abuse_lane_is_late(lane))
+	if (lane->cpu == WORK_CPU_UNBOUND || !abuse_lane_is_late(lane) ||
+	    list_empty(&lane->idle))
 		return;
 	lane->cpu = WORK_CPU_UNBOUND;
 	lane->nr_in_vain = 0;

@@ -83,7 +83,7 @@ static void serve(struct many *many, struct many_disk *disk)
 		end_disk(many, disk, ret);
 }
 
-/* As threads of the library are: who submits goes on first. */
+/* As threads of the library are: the submitter goes on first. */
 static void be_patient(void)
 {
 	static const struct sched_param none;
