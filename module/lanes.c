@@ -60,7 +60,6 @@ struct abuse_lane {
 	int cpu;			/* where workers begin; WORK_CPU_UNBOUND at home */
 	unsigned int nr_in_vain;	/* in a row: workers for which it was the wrong one */
 	unsigned int most_at_home;	/* of these, before it moves */
-	unsigned int nr_crowded;	/* in a row: workers that are not alone where it moved to */
 	struct work_struct move_work;
 	struct list_head idle;
 	bool is_called;			/* a worker is queued and has not begun */
@@ -164,23 +163,18 @@ static void abuse_lane_move_work(struct work_struct *work)
 	spin_lock_irq(&lane->lock);
 	lane->cpu = smp_processor_id();
 	lane->nr_in_vain = 0;
-	lane->nr_crowded = 0;
 	spin_unlock_irq(&lane->lock);
 }
 
-/*
- * A worker begins: at home it is in vain if another task, mostly the submitter, had to stop for it.
- * Away, other tasks may have come to that processor: then the lane moves again.
- */
+/* A worker begins: at home it is in vain if another task, mostly the submitter, had to stop for it. */
 static void abuse_lane_learn_at_begin(struct abuse_lane *lane)
 {
-	bool is_home = lane->cpu == WORK_CPU_UNBOUND;
-	unsigned int *nr = is_home ? &lane->nr_in_vain : &lane->nr_crowded;
-
 	lockdep_assert_held(&lane->lock);
+	if (lane->cpu != WORK_CPU_UNBOUND)
+		return;
 	if (single_task_running())
-		*nr = 0;
-	else if (++*nr == (is_home ? lane->most_at_home : ABUSE_LANE_VAIN_AWAY))
+		lane->nr_in_vain = 0;
+	else if (++lane->nr_in_vain == lane->most_at_home)
 		queue_work(abuse_wq, &lane->move_work);
 }
 
@@ -235,22 +229,6 @@ static bool abuse_lane_is_late(const struct abuse_lane *lane)
 	       time_after_eq(jiffies, lane->called_at + ABUSE_LANE_PATIENCE);
 }
 
-/*
- * The processor that it moved to has no time: another worker begins here, if there is one, and the late one
- * finds less to do. Else the reserve helps.
- */
-static void abuse_lane_come_home(struct abuse_lane *lane)
-{
-	lockdep_assert_held(&lane->lock);
-	if (lane->cpu == WORK_CPU_UNBOUND || !abuse_lane_is_late(lane) ||
-	    list_empty(&lane->idle))
-		return;
-	lane->cpu = WORK_CPU_UNBOUND;
-	lane->nr_in_vain = 0;
-	lane->is_called = false;
-	abuse_lane_call_worker(lane);
-}
-
 static void abuse_lanes_watch_work(struct work_struct *work)
 {
 	struct abuse_lanes *lanes = container_of(to_delayed_work(work),
@@ -261,7 +239,6 @@ static void abuse_lanes_watch_work(struct work_struct *work)
 
 	for (i = 0; i < lanes->dev->hw_queues; i++) {
 		spin_lock_irq(&lanes->lane[i].lock);
-		abuse_lane_come_home(&lanes->lane[i]);
 		is_called |= lanes->lane[i].is_called;
 		late |= abuse_lane_is_late(&lanes->lane[i]);
 		spin_unlock_irq(&lanes->lane[i].lock);
