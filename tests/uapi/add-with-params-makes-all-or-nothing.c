@@ -12,6 +12,7 @@
 #define USER		4242
 #define ADD_SIZE_1	72
 #define SECTORS		2048
+#define OTHERS		64
 
 static int references(void)
 {
@@ -173,6 +174,25 @@ static void one_call_makes_a_disk(void)
 	close(fd);
 }
 
+/* While all other disks are open, so that they are not free. */
+static void get_free_gives_another(unsigned int number)
+{
+	int fds[OTHERS], ret;
+
+	for (unsigned int i = 0; i < OTHERS; i++) {
+		struct device d = device_of(i);
+
+		fds[i] = i == number ? -1 : open(d.disk, O_RDONLY | O_CLOEXEC);
+	}
+	ret = device_get_free();
+	ok(ret >= 0 && (unsigned int)ret != number, "GET_FREE gives another one than %u: %d", number, ret);
+	for (unsigned int i = 0; i < OTHERS; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	if (ret >= 0 && (unsigned int)ret != number)
+		is(device_remove(ret), 0, "it is removed");
+}
+
 static void each_half_works_alone(void)
 {
 	struct abuse_params p = params_of(SECTORS * 512), have;
@@ -185,6 +205,7 @@ static void each_half_works_alone(void)
 	ok(fd >= 0, "OPEN with the first struct (%d)", fd);
 	is(get_params(fd, &have), 0, "GET_PARAMS");
 	is(have.state, ABUSE_S_EMPTY, "state");
+	get_free_gives_another(a.number);
 	is(set_params(fd, &p), 0, "SET_PARAMS through it");
 	close(fd);
 	a = born(&p, 0);
