@@ -60,7 +60,7 @@ seeds:					## servers, kills and power cuts simulated from seeds (RUNS=, SEEDS=)
 campaign-total:				## what the campaigns have done so far
 	@tests/campaign/run total
 
-bench:					## abuse against ublk, nbd, loop: instructions and I/Os; 25 minutes (BENCH_QUICK=1: 5)
+bench:					## abuse against ublk, nbd, loop: instructions and I/Os; 40 minutes (BENCH_QUICK=1: 5); BENCH_SUITE=trixie-backports: on 7.3
 	@tests/bench/run
 
 bench-here:				## the same on this machine, its kernel and processors; needs the module, root, and nobody else's abuse, nbd or ublk disk

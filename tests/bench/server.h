@@ -40,7 +40,9 @@ struct server {
 	unsigned int depth;	/* -b: requests held, or asked for, at once */
 	uint64_t size;		/* -s: MiB; bytes here */
 	uint64_t spin;		/* -S: nanoseconds to look before sleeping */
-	int variant;		/* -d, -g or -p, whichever is last: what it means, each server says */
+	int variant;		/* -a, -d, -g or -p, whichever is last: what it means, each server says */
+	bool is_batch;		/* -B: likewise */
+	int open_flags;		/* of the file; -D: O_DIRECT */
 	enum store store;	/* null, mem or file:PATH */
 	unsigned char *bytes;
 	int file;
@@ -81,7 +83,7 @@ static inline void server_open_store(struct server *srv, const char *name)
 		memset(srv->bytes, 0, srv->size);
 	} else if (!strncmp(name, "file:", 5)) {
 		srv->store = STORE_FILE;
-		srv->file = open(name + 5, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		srv->file = open(name + 5, O_RDWR | O_CREAT | O_CLOEXEC | srv->open_flags, 0600);
 		if (srv->file < 0 || ftruncate(srv->file, (off_t)srv->size))
 			die("%s", name + 5);
 	} else {
@@ -94,7 +96,7 @@ static inline void server_options(struct server *srv, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "n:t:b:s:S:dgp")) >= 0) {
+	while ((option = getopt(argc, argv, "n:t:b:s:S:adgpBD")) >= 0) {
 		unsigned long value = optarg ? strtoul(optarg, NULL, 0) : 0;
 
 		switch (option) {
@@ -103,6 +105,9 @@ static inline void server_options(struct server *srv, int argc, char **argv)
 		case 'b': srv->depth = value; break;
 		case 's': srv->size = (uint64_t)value << 20; break;
 		case 'S': srv->spin = value; break;
+		case 'B': srv->is_batch = true; break;
+		case 'D': srv->open_flags |= O_DIRECT; break;
+		case 'a': srv->open_flags |= O_DIRECT | O_NONBLOCK; /* fallthrough */
 		case 'd':
 		case 'g':
 		case 'p': srv->variant = option; break;
@@ -111,7 +116,7 @@ static inline void server_options(struct server *srv, int argc, char **argv)
 	}
 	if (optind + 1 != argc || !srv->threads || srv->threads > MAX_THREADS) {
 		errno = EINVAL;
-		die("[-n NUMBER] [-t THREADS] [-b DEPTH] [-s MIB] [-S SPIN] [-d | -g | -p] STORE");
+		die("[-n NUMBER] [-t THREADS] [-b DEPTH] [-s MIB] [-S SPIN] [-B] [-D] [-a | -d | -g | -p] STORE");
 	}
 	server_open_store(srv, argv[optind]);
 }

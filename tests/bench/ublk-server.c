@@ -1,29 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 the abuse authors
 /*
- * The peer of abuse-server.c on ublk, with the same stores: a thread and a ring for
- * each hardware queue, one io_uring_enter to commit a batch, fetch anew and
- * wait. Rings have a single issuer, deferred task work and registered files.
+ * The peer of abuse-server.c on ublk, with the same stores: a thread and a ring for each
+ * hardware queue. Rings have a single issuer, deferred task work, registered files and a
+ * registered descriptor of their own.
+ *
+ * How requests come: each with a command of its own, or -B: UBLK_F_BATCH_IO.
  *
  * How bytes travel, the last of these counts:
- *   -p  as it is by default: between the request and a buffer of the tag, copied by
- *       the kernel for the null store too; mem copies them once more. (A READ could
- *       be answered from inside the store, but the tag's next WRITE would land there.)
- *   -g  UBLK_F_NEED_GET_DATA: a WRITE asks where to, so mem names the place in
- *       its array for either, and nothing is copied twice. Costs a WRITE a command.
- *   -d  UBLK_F_USER_COPY: null moves no byte, and mem copies between requests and
- *       its array by a pread or pwrite each.
- * README.md has the cost of each.
+ *   -p  the default: between the request and a buffer of the tag, copied by the kernel for
+ *       the null store too; mem copies them once more. (A READ could be answered from
+ *       inside the store, but the tag's next WRITE would land there.)
+ *   -g  UBLK_F_NEED_GET_DATA: a WRITE asks where to, so mem names the place in its array
+ *       for either, and nothing is copied twice. Costs a WRITE a command. Not with -B.
+ *   -d  UBLK_F_USER_COPY: null moves no byte, and mem copies between requests and its
+ *       array by a pread or pwrite each.
+ *   -a  UBLK_F_AUTO_BUF_REG: the ring reads and writes the file from and to the pages of
+ *       the request. With -B, and for a file: only. The file is opened with O_DIRECT and
+ *       O_NONBLOCK: otherwise io_uring would hand each request for a file on tmpfs to a
+ *       thread of its own.
+ * -S NS busy-polls before each sleep. README.md has the cost of each.
  */
-#include "server.h"
+#include "ublk-server.h"
 
-#include <liburing.h>
-#include <linux/ublk_cmd.h>
+#include <time.h>
 
-static struct server srv = { .threads = 1, .depth = 128, .size = 128 << 20, .variant = 'p' };
+struct server srv = { .threads = 1, .depth = 128, .size = 128 << 20, .variant = 'p' };
 static char node[32], disk[32];
-static int device;		/* /dev/ublkcN */
+static int device;
 static pthread_barrier_t fetched;
+
+void demand(const char *what, int ret)
+{
+	if (ret < 0) {
+		errno = -ret;
+		die("%s", what);
+	}
+}
 
 /* ---- control ------------------------------------------------------------ */
 
@@ -61,12 +74,24 @@ static int command(unsigned int op, void *data, size_t length, uint64_t value)
 	return ret;
 }
 
-static void demand(const char *what, int ret)
+/* The features that the options ask for; of those that these headers do not know, none. */
+static uint64_t features(void)
 {
-	if (ret < 0) {
-		errno = -ret;
-		die("%s", what);
-	}
+	uint64_t flags = UBLK_F_CMD_IOCTL_ENCODE;
+
+	if (srv.variant == 'd')
+		flags |= UBLK_F_USER_COPY;
+	if (srv.variant == 'g')
+		flags |= UBLK_F_NEED_GET_DATA;
+#ifdef UBLK_F_AUTO_BUF_REG
+	if (srv.variant == 'a')
+		flags |= UBLK_F_AUTO_BUF_REG;
+#endif
+#ifdef UBLK_F_BATCH_IO
+	if (srv.is_batch)
+		flags |= UBLK_F_BATCH_IO;
+#endif
+	return flags;
 }
 
 static void add(void)
@@ -77,8 +102,7 @@ static void add(void)
 		.nr_hw_queues = srv.threads,
 		.queue_depth = srv.depth,
 		.max_io_buf_bytes = MAX_REQUEST,
-		.flags = UBLK_F_CMD_IOCTL_ENCODE | (srv.variant == 'd' ? UBLK_F_USER_COPY : 0) |
-			 (srv.variant == 'g' ? UBLK_F_NEED_GET_DATA : 0),
+		.flags = features(),
 	};
 	struct ublk_params params = {
 		.len = sizeof(params),
@@ -104,6 +128,12 @@ static void add(void)
 		ret = command(UBLK_U_CMD_ADD_DEV, &info, sizeof(info), 0);
 	} while (ret == -EEXIST && tries++ < 500 && !usleep(10000));
 	demand("add", ret);
+	/* The kernel leaves out the features that it does not have. */
+	if (features() & ~info.flags) {
+		command(UBLK_U_CMD_DEL_DEV_ASYNC, NULL, 0, 0);
+		errno = EOPNOTSUPP;
+		die("features %#llx", (unsigned long long)(features() & ~info.flags));
+	}
 	demand("parameters", command(UBLK_U_CMD_SET_PARAMS, &params, sizeof(params), 0));
 	for (tries = 0; tries < 500; tries++) {
 		device = open(node, O_RDWR | O_CLOEXEC);
@@ -114,45 +144,79 @@ static void add(void)
 	die("%s", node);
 }
 
-/* ---- data ----------------------------------------------------------------- */
+/* ---- a queue -------------------------------------------------------------- */
 
-struct queue {
-	struct io_uring ring;
-	const struct ublksrv_io_desc *descs;
-	unsigned char *buffers;		/* one of each tag */
-	unsigned int id;
-};
-
-static unsigned char *buffer_of(const struct queue *q, unsigned int tag)
+void queue_open(struct queue *q, unsigned int id, unsigned int entries)
 {
-	return q->buffers + (size_t)tag * MAX_REQUEST;
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			 IORING_SETUP_CQSIZE | (srv.spin ? IORING_SETUP_TASKRUN_FLAG : 0),
+		.cq_entries = 2 * entries,
+	};
+	size_t stride = UBLK_MAX_QUEUE_DEPTH * sizeof(*q->descs);
+	int files[] = { [FILE_DEVICE] = device, [FILE_STORE] = srv.file };
+
+	q->id = id;
+	if (srv.variant != 'a') {
+		q->buffers = memory((size_t)srv.depth * MAX_REQUEST);
+		/* null writes none of it, and the kernel is slow to copy from pages that are not there. */
+		memset(q->buffers, 0, (size_t)srv.depth * MAX_REQUEST);
+	}
+	q->descs = mmap(NULL, srv.depth * sizeof(*q->descs), PROT_READ, MAP_SHARED | MAP_POPULATE,
+			device, (off_t)(UBLKSRV_CMD_BUF_OFFSET + id * stride));
+	if (q->descs == MAP_FAILED)
+		die("descriptions of queue %u", id);
+	demand("ring", io_uring_queue_init_params(entries, &q->ring, &params));
+	demand("ring", io_uring_register_files(&q->ring, files, srv.store == STORE_FILE ? 2 : 1));
+	demand("ring", io_uring_register_ring_fd(&q->ring));
 }
 
-/* Between where and the request the kernel copies, if it does. */
-static unsigned char *place_of(const struct queue *q, unsigned int tag)
+static uint64_t now(void)
 {
-	if (srv.variant == 'd')
-		return NULL;
-	if (srv.variant == 'g' && srv.store == STORE_MEM)
-		return srv.bytes + (q->descs[tag].start_sector << SECTOR_SHIFT);
-	return buffer_of(q, tag);
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static void submit(struct queue *q, unsigned int tag, unsigned int op, int result)
+/* Whether the kernel has something for this ring before the time is over. */
+static bool polled(const struct queue *q)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->ring);
-	struct ublksrv_io_cmd *cmd = (struct ublksrv_io_cmd *)sqe->cmd;
+	uint64_t end = now() + srv.spin;
 
-	/* The rest of it was cleared once: an entry is of this kind each time. */
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->flags = IOSQE_FIXED_FILE;
-	sqe->fd = 0;
-	sqe->cmd_op = op;
-	sqe->user_data = tag;
-	cmd->q_id = q->id;
-	cmd->tag = tag;
-	cmd->result = result;
-	cmd->addr = (uintptr_t)place_of(q, tag);
+	while (!(IO_URING_READ_ONCE(*q->ring.sq.kflags) & IORING_SQ_TASKRUN)) {
+		if (now() > end)
+			return false;
+#ifdef __x86_64__
+		__builtin_ia32_pause();
+#endif
+	}
+	return true;
+}
+
+void queue_wait(struct queue *q)
+{
+	int ret;
+
+	if (srv.spin) {
+		ret = io_uring_submit_and_get_events(&q->ring);
+		if (ret < 0 && ret != -EINTR)
+			demand("submit", ret);
+		if (io_uring_cq_ready(&q->ring))
+			return;
+		if (polled(q)) {
+			demand("events", io_uring_get_events(&q->ring));
+			return;
+		}
+	}
+	ret = io_uring_submit_and_wait(&q->ring, 1);
+	if (ret < 0 && ret != -EINTR)
+		demand("wait", ret);
+}
+
+void queue_ready(void)
+{
+	pthread_barrier_wait(&fetched);
 }
 
 /* Where pread and pwrite find the bytes of a request. */
@@ -165,7 +229,7 @@ static off_t position(const struct queue *q, unsigned int tag)
 static int copy_self(const struct queue *q, unsigned int tag, bool is_read, uint64_t offset,
 		     size_t length)
 {
-	unsigned char *buffer = buffer_of(q, tag);
+	unsigned char *buffer = queue_buffer(q, tag);
 	off_t at = position(q, tag);
 	ssize_t moved;
 	int ret = 0;
@@ -186,7 +250,7 @@ static int copy_self(const struct queue *q, unsigned int tag, bool is_read, uint
 	return ret;
 }
 
-static int answer(const struct queue *q, unsigned int tag)
+int queue_serve(const struct queue *q, unsigned int tag)
 {
 	const struct ublksrv_io_desc *desc = &q->descs[tag];
 	uint64_t offset = desc->start_sector << SECTOR_SHIFT;
@@ -201,68 +265,25 @@ static int answer(const struct queue *q, unsigned int tag)
 	else if (srv.variant == 'd')
 		ret = copy_self(q, tag, op == UBLK_IO_OP_READ, offset, length);
 	else if (op == UBLK_IO_OP_READ)
-		ret = store_read(&srv, buffer_of(q, tag), offset, length);
+		ret = store_read(&srv, queue_buffer(q, tag), offset, length);
 	else
-		ret = store_write(&srv, buffer_of(q, tag), offset, length);
+		ret = store_write(&srv, queue_buffer(q, tag), offset, length);
 	return ret ? -ret : (int)length;
-}
-
-static void *serve(void *arg)
-{
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-			 IORING_SETUP_CQSIZE,
-		.cq_entries = 2 * srv.depth,
-	};
-	struct queue q = { .id = (uintptr_t)arg };
-	size_t stride = UBLK_MAX_QUEUE_DEPTH * sizeof(*q.descs);
-	struct io_uring_cqe *cqe;
-	unsigned int tag, head, seen;
-	int ret;
-
-	q.buffers = memory((size_t)srv.depth * MAX_REQUEST);
-	/* null writes none of it, and the kernel is slow to copy from pages that are not there. */
-	memset(q.buffers, 0, (size_t)srv.depth * MAX_REQUEST);
-	q.descs = mmap(NULL, srv.depth * sizeof(*q.descs), PROT_READ, MAP_SHARED | MAP_POPULATE,
-		       device, (off_t)(UBLKSRV_CMD_BUF_OFFSET + q.id * stride));
-	if (q.descs == MAP_FAILED)
-		die("descriptions of queue %u", q.id);
-	demand("ring", io_uring_queue_init_params(srv.depth, &q.ring, &params));
-	demand("ring", io_uring_register_files(&q.ring, &device, 1));
-	demand("ring", io_uring_register_ring_fd(&q.ring));
-	for (tag = 0; tag < srv.depth; tag++)
-		submit(&q, tag, UBLK_U_IO_FETCH_REQ, 0);
-	demand("fetch", io_uring_submit(&q.ring));
-	pthread_barrier_wait(&fetched);
-	for (;;) {
-		ret = io_uring_submit_and_wait(&q.ring, 1);
-		if (ret < 0 && ret != -EINTR)
-			demand("wait", ret);
-		seen = 0;
-		io_uring_for_each_cqe(&q.ring, head, cqe) {
-			seen++;
-			if (cqe->res == UBLK_IO_RES_ABORT)
-				continue;
-			demand("fetched", cqe->res);
-			tag = cqe->user_data;
-			if (cqe->res == UBLK_IO_RES_NEED_GET_DATA)
-				submit(&q, tag, UBLK_U_IO_NEED_GET_DATA, 0);
-			else
-				submit(&q, tag, UBLK_U_IO_COMMIT_AND_FETCH_REQ, answer(&q, tag));
-		}
-		io_uring_cq_advance(&q.ring, seen);
-	}
 }
 
 int main(int argc, char **argv)
 {
 	server_options(&srv, argc, argv);
+	if (srv.variant == 'a' && (!srv.is_batch || srv.store != STORE_FILE)) {
+		errno = EINVAL;
+		die("-a is for -B and a file");
+	}
 	snprintf(node, sizeof(node), "/dev/ublkc%u", srv.number);
 	snprintf(disk, sizeof(disk), "/dev/ublkb%u", srv.number);
 	pthread_barrier_init(&fetched, NULL, srv.threads + 1);
 	add();
-	server_start(&srv, serve);
-	pthread_barrier_wait(&fetched);
+	server_start(&srv, srv.is_batch ? serve_batches : serve_tags);
+	queue_ready();
 	demand("start", command(UBLK_U_CMD_START_DEV, NULL, 0, getpid()));
 	server_wait(disk);
 	demand("stop", command(UBLK_U_CMD_STOP_DEV, NULL, 0, 0));
