@@ -50,8 +50,13 @@ check-field:				## what other tools say of a loop disk and of ours; not all of i
 fuzz:					## processes of three users against the module (RUNS=, SECONDS_EACH=, WITH=kasan|kcsan|none)
 	@tests/campaign/run fuzz
 
+fuzz-coverage:				## which of the module's basic blocks the fuzzer and the room uapi reach (ROOMS=)
+	@tests/campaign/run coverage
+
 crash-campaign:				## databases on disks whose servers fail (RUNS=, KILLS=)
 	@tests/campaign/run crash
+	@tests/campaign/run history
+	@tests/campaign/run pressure
 	@tests/campaign/run pgbench
 
 seeds:					## servers, kills and power cuts simulated from seeds (RUNS=, SEEDS=)
@@ -156,4 +161,4 @@ clean:					## remove build/
 	@$(MAKE) --no-print-directory -C utils clean
 	rm -rf build
 
-.PHONY: all help dist demo bench bench-here bench-compare check check-field check-all check-quick check-kernel check-build fuzz crash-campaign seeds campaign-total lint deb rpm autopkgtest shell site format tools utils module install install-utils install-initramfs-tools install-dracut install-root-server install-python install-module clean
+.PHONY: all help dist demo bench bench-here bench-compare check check-field check-all check-quick check-kernel check-build fuzz fuzz-coverage crash-campaign seeds campaign-total lint deb rpm autopkgtest shell site format tools utils module install install-utils install-initramfs-tools install-dracut install-root-server install-python install-module clean

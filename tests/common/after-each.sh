@@ -4,6 +4,7 @@
 # Run in the guest after each test: it may leave nothing. Any output, or a status other than 0,
 # fail the test that just ran.
 set -u
+[ ! -e "${COVERAGE:+/sys/kernel/debug/abuse-coverage}" ] || cp /sys/kernel/debug/abuse-coverage "$COVERAGE"
 [ -d /sys/module/abuse ] || exit 0
 [ "$(cat /sys/module/abuse/initstate 2>/dev/null)" = live ] || exit 0
 # A udev worker that still looks at a disk of it has that open.

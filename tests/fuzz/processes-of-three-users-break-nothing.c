@@ -8,7 +8,8 @@
  * killed, and each device can be reset and removed in the end.
  *
  * FUZZ_SEED is the seed (default: the time; it is printed), RACE_SECONDS how long it goes on. To
- * the file FUZZ_TALLY a line is appended: seed, seconds, calls, kills.
+ * the file FUZZ_TALLY a line is appended: seed, seconds, calls, kills. FUZZ_FAULTS=PERMILLE, on a kernel with
+ * fault injection: so many of these processes' allocations, copies and bios fail, and none of the others.
  */
 /* timeout: 150 */
 #include "race.h"
@@ -528,6 +529,43 @@ static void one_call(struct pool *pool, bool may_fork)
 	}
 }
 
+/* ---- faults of the kernel: of these processes alone ------------------------------------------ */
+
+static unsigned int faults_permille(void)
+{
+	return getenv("FUZZ_FAULTS") ? strtoul(getenv("FUZZ_FAULTS"), NULL, 10) : 0;
+}
+
+/* One in `interval` times `probability` percent. */
+static void faults_begin(void)
+{
+	static const char *const kinds[] = {
+		"failslab", "fail_page_alloc", "fail_usercopy", "fail_make_request",
+	};
+
+	if (!faults_permille())
+		return;
+	shell("mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug");
+	for (unsigned int i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		need(!shell("cd /sys/kernel/debug/%s && echo 0 >verbose && echo Y >task-filter && "
+			    "echo -1 >times && echo 10 >interval && echo %u >probability && "
+			    "for f in ignore-gfp-wait ignore-gfp-highmem min-order; do "
+			    "[ ! -e $f ] || echo 0 >$f; done", kinds[i], faults_permille()),
+		     "a kernel that injects faults");
+	for (unsigned int i = 0; i < DEVICES; i++)
+		shell("echo 1 >/sys/block/abuse%u/make-it-fail", i);
+}
+
+static void faults_are_mine(void)
+{
+	int fd = faults_permille() ? open("/proc/self/make-it-fail", O_WRONLY | O_CLOEXEC) : -1;
+
+	if (fd >= 0) {
+		need(write(fd, "1", 1) == 1, "faults");
+		close(fd);
+	}
+}
+
 /* ---- processes ---------------------------------------------------------------------------- */
 
 struct caller {
@@ -558,14 +596,17 @@ static int caller_main(void *arg)
 	signal(SIGXFSZ, SIG_IGN);
 	setrlimit(RLIMIT_NPROC, &(struct rlimit){ 400, 400 });
 	setrlimit(RLIMIT_NOFILE, &limit);
-	if (setgroups(0, NULL) || setgid(uid) || setuid(uid) || !make_memory())
-		return 2;
+	faults_are_mine();
+	while (setgroups(0, NULL) || setgid(uid) || setuid(uid) || !make_memory())
+		if (!faults_permille())
+			return 2;
 	for (int i = 0; i < FDS; i++)
 		pool.fds[i] = open_any();
 	for (int i = 0; i < THREADS; i++) {
 		callers[i] = (struct caller){ &pool, seed * THREADS + i };
-		if (i && pthread_create(&thread, NULL, calls_main, &callers[i]))
-			return 3;
+		while (i && pthread_create(&thread, NULL, calls_main, &callers[i]))
+			if (!faults_permille())
+				return 3;
 	}
 	calls_main(&callers[0]);
 	return 0;
@@ -576,6 +617,7 @@ static int issuer_main(void *arg)
 {
 	unsigned char *data = memory_new(64 * KIB);
 
+	faults_are_mine();
 	for (state = (uintptr_t)arg; !tally->is_over; ) {
 		struct device d = device_of(below(DEVICES));
 		int fd = open(d.disk, one_of(O_RDWR, O_RDONLY) | O_CLOEXEC | (below(3) ? O_DIRECT : 0));
@@ -690,6 +732,7 @@ int main(void)
 	node_for_all("/dev/abuse-control");	/* waits for udev, once for all */
 	for (unsigned int i = 0; i < DEVICES; i++)
 		need(!chmod(device_of(i).node, 0666), "%s for users", device_of(i).node);
+	faults_begin();
 	for (int i = 0; i < 2; i++)
 		issuers[i] = child_start(issuer_main, (void *)(uintptr_t)(seed + 1000 + i));
 	for (next = 0; next < CALLERS; next++)
