@@ -25,6 +25,7 @@ The bytes of such a RAM disk end with the process: a server that may be killed k
 them, as abuse(7) says. The module needs libabuse.so.0 and no compiler; libabuse(3) explains what lies below.
 """
 
+import atexit
 import ctypes
 import errno
 import os
@@ -159,11 +160,19 @@ def _flushes(method):
 _KINDS = {"pread": _moves_bytes, "pwrite": _moves_bytes, "trim": _shapes, "zero": _shapes, "flush": _flushes}
 
 
-def _guarded(callback):
+def _judged(name, result):
+    """A wrong result would reach C as any number: then bytes of other requests could answer a read."""
+    if result is None or isinstance(result, int) and (result == 0 or result == ZEROES and name == "pread"):
+        return result or 0
+    raise TypeError("%s() returned %.60r: it must return None%s" %
+                    (name, result, ", and fill data, or return abuse.ZEROES" if name == "pread" else ""))
+
+
+def _guarded(name, callback):
     """An exception becomes an answer: nothing of Python's may pass through C."""
     def answer(at):
         try:
-            return callback(at) or 0
+            return _judged(name, callback(at))
         except OSError as error:
             return -(error.errno or errno.EIO)
         except BaseException:  # pylint: disable=broad-except
@@ -187,11 +196,12 @@ class Server:
                  read_only=None, sealed=False, stack_size=8 << 20, **fields):
         self._srv = _Pointer()
         self._lock = threading.Lock()
+        self._waiting = threading.Lock()
         self._ops = _Ops()  # kept: the library calls through it
         for name, kind in _KINDS.items():
             method = getattr(disk, name, None)
             if method is not None:
-                setattr(self._ops, name, _guarded(kind(method)))
+                setattr(self._ops, name, _guarded(name, kind(method)))
         if read_only is None:
             read_only = not hasattr(disk, "pwrite")
         config = _Config(ops=ctypes.pointer(self._ops), fd=-1, threads=threads, depth=depth, stack_size=stack_size)
@@ -230,8 +240,9 @@ class Server:
         return self._srv
 
     def start(self):
-        """Serve, in threads of the library's; returns at once."""
+        """Serve, in threads of the library's; returns at once. The server lives until close(), or the program ends."""
         _check(_library().abuse_server_start(self._open()))
+        _running.add(self)
 
     def stop(self):
         """Ask to end, and return at once; from any thread."""
@@ -239,10 +250,11 @@ class Server:
 
     def wait(self):
         """Until the server is stopped, or the device reset or removed (Error). Signal handlers run meanwhile."""
-        while True:
-            result = _library().abuse_server_wait(self._open(), -1)
-            if result != -errno.EINTR:
-                return _check(result)
+        with self._waiting:  # one thread at a time waits, and close() for it
+            while True:
+                result = _library().abuse_server_wait(self._open(), -1)
+                if result != -errno.EINTR:
+                    return _check(result)
 
     def run(self):
         """start() and wait()."""
@@ -250,11 +262,25 @@ class Server:
         self.wait()
 
     def close(self):
-        """Stop, wait, give everything back; the device stays configured for the next server."""
+        """Stop, wait, give everything back; the device stays configured for the next server. Not in a method of Disk."""
         with self._lock:
-            srv, self._srv = self._srv, _Pointer()
-        if srv:
-            _library().abuse_server_free(srv)
+            if not self._srv:
+                return
+            self.stop()
+            with self._waiting:
+                srv, self._srv = self._srv, _Pointer()
+                _library().abuse_server_free(srv)
+            _running.discard(self)
+
+
+# The library's threads call into these, so they outlive the program's last reference.
+_running = set()
+
+
+@atexit.register
+def _close_all():
+    for server in list(_running):
+        server.close()
 
 
 def _known(name):
