@@ -375,10 +375,12 @@ static void wrong_state(void)
 	fake_begin(0, 0);
 	open_server(ABUSE_OP_READ, returns_0, 0);
 	is(abuse_server_wait(server, -1), -EINVAL, "wait, nothing runs");
+	ok(strstr(abuse_reason(), "abuse_server_start() was not called"), "in words");
 	is(abuse_server_fd(server, 1), -EINVAL, "no such loop");
 	is(abuse_server_dispatch(server, 1), -EINVAL, "none to dispatch either");
 	is(abuse_server_start(server), 0, "start");
 	is(abuse_server_start(server), -EALREADY, "start again");
+	ok(strstr(abuse_reason(), "was called before"), "in words");
 	is(abuse_server_fd(server, 0), -EBUSY, "a loop beside threads");
 	is(abuse_server_dispatch(server, 0), -EBUSY, "dispatch beside threads");
 	abuse_server_stop(server);
@@ -410,10 +412,12 @@ static void device_goes(void)
 	fake.error = ENXIO;
 	open_server(ABUSE_OP_READ, returns_0, 0);
 	is(abuse_server_run(server), -ENXIO, "reset ends threads");
+	ok(strstr(abuse_reason(), "was reset"), "in words");
 	abuse_server_free(server);
 
 	open_server(ABUSE_OP_READ, returns_0, 0);
 	is(abuse_server_dispatch(server, 0), -ENXIO, "reset is told by dispatch");
+	ok(strstr(abuse_reason(), "was reset"), "in words");
 	abuse_server_free(server);
 }
 
@@ -440,6 +444,7 @@ static void stop_while_kept(void)
 	keep_one();
 	abuse_server_stop(server);
 	is(abuse_server_wait(server, 30000000), -ETIMEDOUT, "wait for what is not answered");
+	ok(strstr(abuse_reason(), "has not completed its request in time"), "in words");
 }
 
 static void never_answered(void)

@@ -205,6 +205,9 @@ int server_attach(struct abuse_server *srv);
 void server_debug(const struct abuse_server *srv, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Sets the reason of @err, which it returns. */
+int server_explain(const struct abuse_server *srv, int err);
+
 /* Serves from now on by @serves, SERVES_*, or does so already; false: otherwise. */
 bool server_enter(struct abuse_server *srv, int serves);
 

@@ -41,9 +41,9 @@ const char *abuse_version(void);
 /*
  * abuse_reason() - why the last call of this thread failed, in words
  *
- * One line without a line feed, "" if there is nothing to say beyond the error number. Written by
- * abuse_server_open(), abuse_server_start() and the functions that they call. It stays valid until the next of these calls of the same
- * thread.
+ * One line without a line feed, "" if there is nothing to say beyond the error number. Written by abuse_server_open(),
+ * _start(), _wait(), _run(), _dispatch() and _add_file(), and by abuse_map(). It stays valid until the next of these
+ * calls of the same thread.
  */
 const char *abuse_reason(void);
 

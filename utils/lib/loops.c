@@ -11,8 +11,8 @@
 static int find_loop(struct abuse_server *srv, unsigned int loop)
 {
 	if (loop >= srv->nr_queues)
-		return -EINVAL;
-	return server_enter(srv, SERVES_LOOPS) ? 0 : -EBUSY;
+		return reason_set(-EINVAL, "loop %u: the server has %u", loop, srv->nr_queues);
+	return server_enter(srv, SERVES_LOOPS) ? 0 : server_explain(srv, -EBUSY);
 }
 
 int abuse_server_fd(struct abuse_server *srv, unsigned int loop)
@@ -61,8 +61,8 @@ int abuse_server_dispatch(struct abuse_server *srv, unsigned int loop)
 		return ret;
 	queue = &srv->queues[loop];
 	if (SWAP(queue->is_dispatching, true))
-		return -EDEADLK;
+		return server_explain(srv, -EDEADLK);
 	ret = dispatch(queue);
 	STORE(queue->is_dispatching, false);
-	return ret;
+	return ret < 0 && ret != -ESHUTDOWN ? server_explain(srv, ret) : ret;
 }

@@ -218,6 +218,29 @@ void abuse_server_counts(const struct abuse_server *srv, struct abuse_counts *co
 	}
 }
 
+/* Why serving ended, or cannot go on, in words */
+int server_explain(const struct abuse_server *srv, int err)
+{
+	unsigned int number = srv->params.number;
+
+	reason_clear();
+	switch (err) {
+	case -ENXIO:
+		return reason_set(err, "/dev/abuse%u was reset", number);
+	case -ENODEV:
+		return reason_set(err, "/dev/abuse%u was removed", number);
+	case -ETIMEDOUT:
+		return reason_set(err, "a callback has not completed its request in time; wait again, or free the server");
+	case -EDEADLK:
+		return reason_set(err, "a callback of this server must not call this function");
+	case -EALREADY:
+		return reason_set(err, "abuse_server_start() was called before");
+	case -EBUSY:
+		return reason_set(err, "the server serves in the other way already: by threads or by event loops");
+	}
+	return reason_of_error(err, "cannot serve");
+}
+
 /* ---- threads ---- */
 
 bool server_enter(struct abuse_server *srv, int serves)
@@ -323,7 +346,7 @@ int abuse_server_start(struct abuse_server *srv)
 	int ret = 0;
 
 	if (!server_enter(srv, SERVES_THREADS))
-		return LOAD(srv->serves) == SERVES_THREADS ? -EALREADY : -EBUSY;
+		return server_explain(srv, LOAD(srv->serves) == SERVES_THREADS ? -EALREADY : -EBUSY);
 	reason_clear();
 	server_hold_again(srv);
 	mask_signals(&old);
@@ -395,9 +418,9 @@ int abuse_server_wait(struct abuse_server *srv, int64_t timeout)
 	int ret = 0;
 
 	if (LOAD(srv->serves) != SERVES_THREADS)
-		return -EINVAL;
+		return reason_set(-EINVAL, "abuse_server_start() was not called");
 	if (own_server == srv)
-		return -EDEADLK;
+		return server_explain(srv, -EDEADLK);
 	while (!LOAD(srv->is_stopped))
 		if (sem_wait(&srv->ending) && !LOAD(srv->is_stopped))
 			return -EINTR;
@@ -409,7 +432,7 @@ int abuse_server_wait(struct abuse_server *srv, int64_t timeout)
 	for (i = 0; i < srv->nr_queues && !ret; i++)
 		if (srv->queues[i].is_running)
 			ret = join(&srv->queues[i], timeout < 0 ? NULL : &deadline);
-	return ret ? ret : LOAD(srv->error);
+	return server_explain(srv, ret ? ret : LOAD(srv->error));
 }
 
 int abuse_server_run(struct abuse_server *srv)
@@ -456,12 +479,16 @@ int abuse_server_add_file(struct abuse_server *srv, int fd)
 	struct abuse_file file = { .size = sizeof(file), .fd = fd };
 	int ret;
 
+	reason_clear();
 	if (!(srv->params.all_features & ABUSE_F_REDIRECT))
-		return -EOPNOTSUPP;
+		return reason_set(-EOPNOTSUPP, "this kernel cannot redirect requests to files");
 	ret = abuse_ioctl(srv->fd, ABUSE_REGISTER_FILE, &file);
-	if (ret < 0)
-		return ret == -ENOTTY ? -EOPNOTSUPP : ret;
-	return (int)file.index;
+	if (ret == -ENOTTY)
+		ret = -EOPNOTSUPP;
+	if (ret == -EPERM)
+		return reason_set(ret, "/dev/abuse%u belongs to an ordinary user: its requests cannot be redirected",
+				  srv->params.number);
+	return ret < 0 ? reason_of_error(ret, "cannot register the file") : (int)file.index;
 }
 
 int abuse_server_remove_file(struct abuse_server *srv, unsigned int file)
@@ -474,7 +501,10 @@ int abuse_server_remove_file(struct abuse_server *srv, unsigned int file)
 
 int abuse_map_sized(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr, size_t size)
 {
-	return abuse_ctl_map_sized(srv->fd, entries, nr, size);
+	int ret = abuse_ctl_map_sized(srv->fd, entries, nr, size);
+
+	reason_clear();
+	return reason_of_error(ret, "cannot map the disk to files");
 }
 
 int abuse_map(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr)
