@@ -9,6 +9,7 @@
 #include "words.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -74,6 +75,30 @@ void label_of_path(const char *name, const char *path, char label[ABUSE_STORE_LE
 
 	resolve(path, full);
 	make(name, full, label);
+}
+
+bool label_find_open(const char *label, int pid, char path[PATH_MAX])
+{
+	char name[64], of[ABUSE_STORE_LEN];
+	const struct dirent *entry;
+	bool is_found = false;
+	ssize_t len;
+	DIR *dir;
+
+	snprintf(name, sizeof(name), "/proc/%d/fd", pid);
+	dir = opendir(name);
+	while (dir && !is_found && (entry = readdir(dir))) {
+		len = readlinkat(dirfd(dir), entry->d_name, path, PATH_MAX - 1);
+		path[len < 0 ? 0 : len] = '\0';
+		if (*path != '/')
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(label, ":"), label);
+		make(name, path, of);
+		is_found = !strcmp(of, label);
+	}
+	if (dir)
+		closedir(dir);
+	return is_found;
 }
 
 /* Label of "LOG:BACKEND": a server of the same store without the log has another label. */

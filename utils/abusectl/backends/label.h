@@ -9,6 +9,8 @@
 #define ABUSECTL_LABEL_H
 
 #include <libabuse.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct backend;
@@ -25,5 +27,8 @@ void label_follow(const char *has, char label[ABUSE_STORE_LEN]);
 
 /* That of the backend called @name with the store @path */
 void label_of_path(const char *name, const char *path, char label[ABUSE_STORE_LEN]);
+
+/* The path of what process @pid has open that @label, which is too short for it, stands for */
+bool label_find_open(const char *label, int pid, char path[PATH_MAX]);
 
 #endif /* ABUSECTL_LABEL_H */

@@ -3,38 +3,120 @@
 /*
  * abusectl resize: change the capacity of a device that is up, mounted or not.
  */
+#include "away.h"
+#include "backends/label.h"
 #include "cmd.h"
 #include "complete.h"
 #include "options.h"
 #include "parse.h"
+#include "use.h"
 
 #include <errno.h>
 #include <libabuse.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define SECTOR	512
+
 static const struct opt options[] = {
+	{ .letter = 'f', .name = "force", .help = "below the end of a file system in use, or against the store" },
 	{ .letter = 'n', .name = "dry-run", .help = "print what would be done, and do nothing" },
 	{ 0 },
 };
 
-/* Requests beyond the end of the file would fail. Only a label that is not shortened is a path. */
-static int check_backing(unsigned int number, const struct abuse_params *now, uint64_t size)
+static uint64_t size_of_disk(dev_t disk)
 {
-	const char *path = now->store + strlen("file:");
-	struct stat st;
+	char path[64], text[32] = "";
+	FILE *file;
 
-	if (strncmp(now->store, "file:/", strlen("file:/")) || stat(path, &st) ||
-	    !S_ISREG(st.st_mode) || size <= (uint64_t)st.st_size)
-		return EXIT_OK;
-	return failed(device_name(number), "size=%llu: its file has %lld bytes; first run "
-		      "'truncate -s %llu %s'", (unsigned long long)size,
-		      (long long)st.st_size, (unsigned long long)size, path);
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/size", major(disk), minor(disk));
+	file = fopen(path, "re");
+	if (file && !fgets(text, sizeof(text), file))
+		*text = '\0';
+	if (file)
+		fclose(file);
+	return strtoull(text, NULL, 10) * SECTOR;
 }
 
-static int resize(int fd, unsigned int number, uint64_t size, bool is_dry)
+/* Bytes of a regular file or block device; 0: unknown */
+static uint64_t size_of(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return 0;
+	if (S_ISBLK(st.st_mode))
+		return size_of_disk(st.st_rdev);
+	return S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+}
+
+/* The path of the store: that of the label or, if the label is shortened, what a server has open */
+static bool find_path(unsigned int number, const char *label, char path[PATH_MAX])
+{
+	const char *colon = strchr(label, ':');
+	int pids[MOST_SERVERS];
+	unsigned int i, nr;
+
+	if (!colon)
+		return false;
+	snprintf(path, PATH_MAX, "%s", colon + 1);
+	if (*path == '/')
+		return true;
+	nr = device_servers(number, pids, MOST_SERVERS);
+	for (i = 0; i < nr; i++)
+		if (label_find_open(label, pids[i], path))
+			return true;
+	return false;
+}
+
+static bool is_of(const char *label, const char *backend)
+{
+	size_t len = strlen(backend);
+
+	return !strncmp(label, backend, len) && label[len] == ':';
+}
+
+/* Requests beyond the end of the store would fail. */
+static int check_backing(unsigned int number, const struct abuse_params *now, uint64_t size)
+{
+	static const char *const fixed[] = { "cow", "record", "nbd", "nbdkit", "qemu" };
+	const char *name = device_name(number);
+	char path[PATH_MAX];
+	uint64_t has;
+	size_t i;
+
+	for (i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
+		if (is_of(now->store, fixed[i]) && size > now->capacity)
+			return failed(name, "size=%llu: a disk of the backend %s is as large as its store, which "
+				      "has %llu bytes; with --force requests beyond these fail",
+				      (unsigned long long)size, fixed[i], (unsigned long long)now->capacity);
+	if ((!is_of(now->store, "file") && !is_of(now->store, "mem")) ||
+	    !find_path(number, now->store, path))
+		return EXIT_OK;
+	has = size_of(path);
+	return !has || size <= has ? EXIT_OK :
+	       failed(name, "size=%llu: its file has %llu bytes; first run 'truncate -s %llu %s'",
+		      (unsigned long long)size, (unsigned long long)has, (unsigned long long)size, path);
+}
+
+/* What a file system has beyond the new end is lost to it. */
+static int check_users(unsigned int number, const struct abuse_params *now, uint64_t size)
+{
+	char use[USE_TEXT];
+
+	if (size >= now->capacity || !use_is_claimed(number, use))
+		return EXIT_OK;
+	return failed(device_name(number), "size=%llu: the disk has %llu bytes and is in use: %s; what lies beyond "
+		      "the new end would be lost: shrink its file system first, then pass --force",
+		      (unsigned long long)size, (unsigned long long)now->capacity, use);
+}
+
+static int resize(int fd, unsigned int number, uint64_t size, bool is_forced, bool is_dry)
 {
 	struct abuse_params now, wanted = { .capacity = size };
 	int ret;
@@ -48,7 +130,7 @@ static int resize(int fd, unsigned int number, uint64_t size, bool is_dry)
 		return failed(device_name(number), "size=%llu: must be a multiple of "
 			      "its block size, %u", (unsigned long long)size,
 			      now.logical_block_size);
-	ret = check_backing(number, &now, size);
+	ret = is_forced ? EXIT_OK : check_users(number, &now, size) ?: check_backing(number, &now, size);
 	if (ret)
 		return ret;
 	if (is_dry) {
@@ -70,11 +152,13 @@ static int run(int argc, char **argv)
 	unsigned int number;
 	uint64_t size;
 	int fd, option, status;
-	bool is_dry = false;
+	bool is_forced = false, is_dry = false;
 	const char *value;
 
-	while ((option = option_next(&cmd_resize, argc, argv, &value)) > 0)
+	while ((option = option_next(&cmd_resize, argc, argv, &value)) > 0) {
+		is_forced |= option == 'f';
 		is_dry |= option == 'n';
+	}
 	if (option < 0)
 		return option_status(option);
 	argv += optind;
@@ -86,7 +170,7 @@ static int run(int argc, char **argv)
 	fd = device_open(argv[0], &number);
 	if (fd < 0)
 		return EXIT_FAILED;
-	status = resize(fd, number, size, is_dry);
+	status = resize(fd, number, size, is_forced, is_dry);
 	close(fd);
 	return status;
 }
@@ -95,13 +179,14 @@ static void details(void)
 {
 	puts("SIZE is in bytes, or as 64K, 1.5G or 1GiB (1024 each). To grow, resize the file of\n"
 	     "the disk first (for mem: /dev/shm/abuse-UID-N); to shrink, resize it afterwards.\n"
-	     "Requests beyond the end fail.");
+	     "Requests beyond the end fail. A disk of cow, record, nbd, nbdkit or qemu does not grow\n"
+	     "beyond its store.");
 }
 
 const struct cmd cmd_resize = {
 	.name = "resize",
 	.run = run,
-	.args = "DEV SIZE",
+	.args = "[-f] DEV SIZE",
 	.options = options,
 	.summary = "change the capacity of a device that is up",
 	.details = details,
