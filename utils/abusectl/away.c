@@ -4,6 +4,7 @@
  * The end of devices and of their servers; see away.h.
  */
 #include "away.h"
+#include "backends/backend.h"
 #include "cmd.h"
 #include "use.h"
 
@@ -41,8 +42,8 @@ static int remove_failed(const char *text, unsigned int number, int err)
 		return failed(text, "may not open /dev/abuse-control: be root or in "
 			      "the group abuse");
 	case EPERM:
-		return failed(text, "only root and the user who added it may "
-			      "remove it");
+		return failed(text, "only root and the user who added it may remove it; "
+			      "'abusectl reset %u' ends its disk, and leaves the device", number);
 	}
 	return device_missing(text, err);
 }
@@ -62,6 +63,17 @@ int device_remove_patiently(unsigned int number)
 	}
 }
 
+static int remove_with_memory(unsigned int number)
+{
+	struct mem_object memory;
+	int ret;
+
+	mem_find(number, &memory);
+	ret = device_remove_patiently(number);
+	mem_free(&memory, ret >= 0);
+	return ret;
+}
+
 int device_remove(const char *text, bool is_dry)
 {
 	char use[USE_TEXT];
@@ -71,7 +83,7 @@ int device_remove(const char *text, bool is_dry)
 
 	number = ret < 0 ? 0 : (unsigned int)ret;
 	if (ret >= 0)
-		ret = is_dry ? abuse_dev_stat(number, &dev) : device_remove_patiently(number);
+		ret = is_dry ? abuse_dev_stat(number, &dev) : remove_with_memory(number);
 	if (ret < 0)
 		return remove_failed(text, number, -ret);
 	if (!is_dry)

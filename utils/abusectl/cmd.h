@@ -47,6 +47,9 @@ extern const struct cmd cmd_add, cmd_admit, cmd_complete, cmd_get, cmd_help, cmd
 /* module.c: the message that the module is not loaded, with the remedy. */
 const char *module_remedy(void);
 
+/* commands/add.c: is there such a key of add? */
+bool add_knows(const char *name);
+
 /* commands/help.c */
 void help_all(void);
 void help_one(const struct cmd *cmd);

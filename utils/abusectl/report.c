@@ -35,15 +35,21 @@ bool is_quiet(void)
 	return quiet;
 }
 
+/* An empty word would leave nothing between two colons. */
+static const char *visible(const char *word)
+{
+	return *word ? word : "''";
+}
+
 static void report(const char *subject, const char *format, va_list args)
 {
 	char line[1024];
 
 	/* One write, so that lines of several processes do not mix. */
 	vsnprintf(line, sizeof(line), format, args);
-	fprintf(stderr, "abusectl: %s%s%s%s%s%s%s\n", verb ? verb->name : "",
+	fprintf(stderr, "abusectl: %s%s%s%s%s%s%s%s\n", verb ? verb->name : "",
 		verb ? ": " : "", place ? place : "", place ? ": " : "",
-		subject ? subject : "", subject ? ": " : "", line);
+		subject ? visible(subject) : "", subject ? ": " : "", *line == ':' ? "''" : "", line);
 }
 
 int failed(const char *subject, const char *format, ...)
@@ -87,6 +93,8 @@ int misused(const char *format, ...)
 	va_end(args);
 	if (place)	/* it has one line, which says where */
 		return EXIT_USAGE;
+	if (verb == &cmd_help)		/* to explain itself helps nobody */
+		report_verb(NULL);
 	fprintf(stderr, "Try 'abusectl help%s%s'.\n", verb ? " " : "",
 		verb ? verb->name : "");
 	return EXIT_USAGE;

@@ -20,9 +20,22 @@
 
 struct backed {
 	struct devices *all;
-	char label[ABUSE_STORE_LEN];
-	char cow_label[ABUSE_STORE_LEN];
+	const char *path;
 };
+
+static bool is_backed(const char *store, const struct backed *backed)
+{
+	static const char *const backends[] = { "file", "cow", "qemu" };
+	char label[ABUSE_STORE_LEN];
+	size_t i;
+
+	for (i = 0; i < sizeof(backends) / sizeof(*backends); i++) {
+		label_of_path(backends[i], backed->path, label);
+		if (!strcmp(store, label))
+			return true;
+	}
+	return false;
+}
 
 static int collect_backed(const struct abuse_dev *dev, void *arg)
 {
@@ -30,17 +43,14 @@ static int collect_backed(const struct abuse_dev *dev, void *arg)
 	char store[ABUSE_STORE_LEN + 1];
 
 	device_attribute((unsigned int)dev->number, "store", store, sizeof(store));
-	return strcmp(store, backed->label) && strcmp(store, backed->cow_label) ? 0 :
-	       devices_append(dev, backed->all);
+	return is_backed(store, backed) ? devices_append(dev, backed->all) : 0;
 }
 
 static int collect_by_file(const char *path, struct devices *all)
 {
-	struct backed backed = { .all = all };
+	struct backed backed = { .all = all, .path = path };
 	int ret;
 
-	label_of_path("file", path, backed.label);
-	label_of_path("cow", path, backed.cow_label);
 	ret = abuse_dev_each(collect_backed, &backed);
 	if (ret && ret != -ENODEV)
 		return failed("devices", "cannot be listed: %s", strerror(-ret));
@@ -74,7 +84,7 @@ const struct opt show_options[] = {
 	  .help = "these columns; with + before them, the usual ones and these" },
 	{ .letter = 'O', .name = "output-all", .help = "all columns" },
 	{ .letter = 'j', .name = "associated", .value = "FILE",
-	  .help = "devices whose store is FILE, of backends file and cow (DELTA)" },
+	  .help = "devices whose store is FILE, of backends file, cow (DELTA) and qemu" },
 	{ 0 },
 };
 

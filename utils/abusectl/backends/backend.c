@@ -6,6 +6,7 @@
  */
 #include "backend.h"
 #include "complete.h"
+#include "uri.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,10 @@ const struct backend *backend_find(const char *spec, const char **args)
 	const struct backend *const *backend;
 	size_t len = strcspn(spec, ":");
 
+	if (uri_is_nbd(spec)) {
+		*args = spec;
+		return &backend_nbd;
+	}
 	for (backend = backends; *backend; backend++)
 		if (strlen((*backend)->name) == len &&
 		    !strncmp((*backend)->name, spec, len)) {

@@ -118,6 +118,18 @@ void backends_help(void);
 void backends_complete(const char *word);
 
 /*
+ * mem.c: the memory of a device that is to be reset or removed, and has no server that would free it.
+ * mem_find() comes before; mem_free() closes what was found, and frees it if the device @is_gone.
+ */
+struct mem_object {
+	int fd;				/* -1: there is none of this user */
+	char name[ABUSE_STORE_LEN];
+};
+
+void mem_find(unsigned int number, struct mem_object *object);
+void mem_free(const struct mem_object *object, bool is_gone);
+
+/*
  * store.c: bytes in a file or shared-memory object, for the backends that keep
  * them there. The argument of the callbacks begins with a struct store.
  */

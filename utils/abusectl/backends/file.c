@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct file {
@@ -35,7 +36,9 @@ static int file_obtain(struct target *target, const char *path)
 	if (is_there)
 		close(fd);
 	if (!target->size)
-		return failed(path, "does not exist; size= makes it"), -1;
+		return strchr(path, ',') ?
+		       failed(path, "does not exist; size= makes it, as a word of its own"), -1 :
+		       failed(path, "does not exist; size= makes it"), -1;
 	fd = store_file_create(path, target->size, is_there);
 	if (fd >= 0 && !is_there)
 		target->made = path;

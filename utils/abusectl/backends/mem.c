@@ -32,6 +32,7 @@
 #define PAGE_SHIFT	12
 #define LABEL		"mem:"
 #define SHM_DIR		"/dev/shm"
+#define NAME_TEXT	sizeof(((struct mem_object *)0)->name)
 #define FIRST_USER	1000		/* below it, logind knows no users */
 
 /*
@@ -46,7 +47,7 @@ struct mem {
 	uint64_t reach;			/* bytes of the mapping */
 	unsigned char *bytes;		/* the object, or NULL: it is not mapped */
 	unsigned char *known;		/* for each page whether it is there: 1 */
-	char name[48];
+	char name[NAME_TEXT];
 };
 
 /* ---- pages that exist ---- */
@@ -226,7 +227,7 @@ static void warn_of_logind(void)
 		     "enable-linger' prevents that");
 }
 
-static int mem_find(const struct mem *mem, const struct target *target)
+static int find_object(const struct mem *mem, const struct target *target)
 {
 	struct stat st;
 	int fd;
@@ -262,7 +263,7 @@ static int mem_open(struct target *target, const char *args, void **store)
 		 target->number);
 	if (target->is_up && target->label && !strncmp(target->label, LABEL SHM_DIR, strlen(LABEL SHM_DIR)))
 		snprintf(mem->name, sizeof(mem->name), "%s", target->label + strlen(LABEL SHM_DIR));
-	fd = target->is_up ? mem_find(mem, target) : mem_create(mem, target);
+	fd = target->is_up ? find_object(mem, target) : mem_create(mem, target);
 	if (fd < 0) {
 		free(mem);
 		return EXIT_FAILED;
@@ -352,20 +353,67 @@ static int mem_serve_reads(void *store, struct abuse_server *srv)
 	return index < 0 ? index : store_file_map(srv, index, mem->size, ABUSE_MAP_READ);
 }
 
+/* Drops the object @name of which @ours is open, unless the name is a new life's already. */
+static void drop(const char *name, int ours)
+{
+	struct stat open, named;
+	int fd = shm_open(name, O_RDONLY, 0);
+
+	if (fd < 0)
+		return;
+	if (!fstat(fd, &named) && !fstat(ours, &open) &&
+	    named.st_ino == open.st_ino && named.st_dev == open.st_dev)
+		shm_unlink(name);
+	close(fd);
+}
+
+/*
+ * The name of an object of this user, from the label of the device. Who owns the device wrote the label, so nothing
+ * else may be a name.
+ */
+static bool name_of_object(unsigned int number, char name[NAME_TEXT])
+{
+	char label[ABUSE_STORE_LEN + 1];
+	size_t len;
+
+	device_attribute(number, "store", label, sizeof(label));
+	len = (size_t)snprintf(name, NAME_TEXT, "/abuse-%u-%u", geteuid(), number);
+	if (strncmp(label, LABEL SHM_DIR, strlen(LABEL SHM_DIR)) ||
+	    strncmp(label + strlen(LABEL SHM_DIR), name, len))
+		return false;
+	snprintf(name, NAME_TEXT, "%s", label + strlen(LABEL SHM_DIR));
+	return !name[len] || (name[len] == '-' && !name[len + 1 + strspn(name + len + 1, "0123456789abcdef")]);
+}
+
+void mem_find(unsigned int number, struct mem_object *object)
+{
+	struct abuse_dev dev;
+	struct stat st;
+
+	object->fd = -1;
+	if (abuse_dev_stat(number, &dev) || dev.servers || !name_of_object(number, object->name))
+		return;
+	object->fd = shm_open(object->name, O_RDWR, 0);
+	if (object->fd >= 0 && (fstat(object->fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid())) {
+		close(object->fd);
+		object->fd = -1;
+	}
+}
+
+void mem_free(const struct mem_object *object, bool is_gone)
+{
+	if (object->fd < 0)
+		return;
+	if (is_gone)
+		drop(object->name, object->fd);
+	close(object->fd);
+}
 static void mem_close(void *store, bool is_gone)
 {
 	struct mem *mem = store;
-	struct stat ours, named;
-	int fd;
 
-	/* Drop the object, unless the name is a new life's already. */
-	fd = is_gone ? shm_open(mem->name, O_RDONLY, 0) : -1;
-	if (fd >= 0) {
-		if (!fstat(fd, &named) && !fstat(mem->store.fd, &ours) &&
-		    named.st_ino == ours.st_ino && named.st_dev == ours.st_dev)
-			shm_unlink(mem->name);
-		close(fd);
-	}
+	if (is_gone)
+		drop(mem->name, mem->store.fd);
 	mem_unmap(mem);
 	store_close(&mem->store);
 	free(mem);

@@ -63,6 +63,8 @@ int store_file_create(const char *path, uint64_t size, bool is_there)
 	int flags = O_RDWR | O_CLOEXEC | (is_there ? 0 : O_CREAT | O_EXCL);
 	int fd = open(path, flags, 0600);
 
+	if (fd < 0 && errno == ENOENT)
+		return failed(path, "cannot be made: its directory does not exist; make that first"), -1;
 	if (fd < 0)
 		return failed(path, "cannot be made: %s", strerror(errno)), -1;
 	if (ftruncate(fd, (off_t)size) || fsync(fd) || store_file_sync_name(path)) {
@@ -85,7 +87,7 @@ int store_file_check(const struct target *target, const char *path, int fd,
 	if (fstat(fd, &st))
 		return failed(path, "cannot be examined: %s", strerror(errno));
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return failed(path, "is neither a regular file nor a block device");
+		return failed(path, "is neither a regular file nor a block device; only these can be a disk");
 	end = lseek(fd, 0, SEEK_END);
 	if (end < 0)
 		return failed(path, "cannot be examined: %s", strerror(errno));

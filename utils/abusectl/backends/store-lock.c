@@ -103,8 +103,8 @@ static int conflict(const struct target *target, const char *path, off_t byte)
 	if (target->is_forced)
 		return note(path, "is the store of /dev/abuse%u, too: each may lose what the "
 			    "other writes", holder);
-	return failed(path, "is the store of /dev/abuse%u: 'abusectl stop %u' ends its "
-		      "servers; or give another file, or pass --force to risk what is in it",
+	return failed(path, "is the store of /dev/abuse%u: 'abusectl reset %u' ends that disk; "
+		      "or give another file, or pass --force to risk the data in it",
 		      holder, holder);
 }
 

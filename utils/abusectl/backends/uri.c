@@ -42,6 +42,17 @@ static size_t encode(const char *path, char *to, size_t size)
 	return len;
 }
 
+bool uri_is_nbd(const char *text)
+{
+	static const char *const schemes[] = { "nbd", "nbds", "nbd+unix", "nbds+unix", "nbd+vsock", "nbds+vsock" };
+	size_t len = strcspn(text, ":"), i;
+
+	for (i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
+		if (strlen(schemes[i]) == len && !strncmp(text, schemes[i], len))
+			return !strncmp(text + len, "://", strlen("://"));
+	return false;
+}
+
 const char *uri_absolute(const char *uri, char *text, size_t size)
 {
 	const char *path = find_relative(uri);

@@ -4,6 +4,7 @@
  * abusectl add: make a device and print the path of its disk.
  */
 #include "cmd.h"
+#include "keys/hint.h"
 #include "keys/key.h"
 #include "options.h"
 #include "parse.h"
@@ -30,10 +31,15 @@ static const struct key keys[] = {
 
 static const struct key_table table = KEY_TABLE(keys);
 
+bool add_knows(const char *name)
+{
+	return key_find(&table, name);
+}
+
 static int run(int argc, char **argv)
 {
 	struct abuse_add add = { .number = ABUSE_NUMBER_ANY };
-	char *list, *key, *value;
+	char *list, *key, *value, hint[HINT_TEXT];
 	uint64_t number, given = 0;
 	int i, option, ret;
 	const char *word;
@@ -54,7 +60,7 @@ static int run(int argc, char **argv)
 		for (list = argv[i]; parse_pair(&list, &key, &value); ) {
 			ret = key_take(&table, &add, &given, NULL, key, value);
 			if (ret < 0)
-				return misused("%s: no such key", key);
+				return misused("%s: no such key%s", key, key_hint(key, value, hint));
 			if (ret)
 				return ret;
 		}

@@ -88,7 +88,7 @@ static int run(int argc, char **argv)
 	if (option < 0)
 		return option_status(option);
 	if (argc - optind != 1)
-		return misused("a DEV is needed");
+		return misused("one DEV is needed");
 	fd = device_open(argv[optind], &number);
 	if (fd < 0)
 		return EXIT_FAILED;

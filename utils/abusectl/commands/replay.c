@@ -215,7 +215,9 @@ static int append_mark(const char *path, const char *text)
 		return invalid(NULL, "--mark: must have at most %d bytes", LOG_MARK_MAX);
 	ret = log_open(&log, path, O_RDWR, &header);
 	if (ret)
-		return failed(path, "%s", ret == -EINVAL ? "is no log" : strerror(-ret));
+		return ret == -EINVAL ? failed(path, "is no log that 'abusectl server' has written with the backend "
+					       "record") :
+					failed(path, "cannot be opened: %s", strerror(-ret));
 	ret = log_append(&log, &record, text, true);
 	log_close(&log);
 	return ret ? failed(path, "cannot be written: %s", strerror(-ret)) : EXIT_OK;
@@ -273,7 +275,8 @@ static int run_on(struct request *request, const char *path)
 	if (!request->command)
 		ret = list(&history, request->is_json);
 	else if (request->has_to && request->to > history.nr_epochs)
-		ret = failed(path, "has epochs from 0 to %zu", history.nr_epochs);
+		ret = failed(path, "--to %llu: must be one of its epochs, 0 to %zu",
+			     (unsigned long long)request->to, history.nr_epochs);
 	else
 		ret = replay(request, &history);
 	history_close(&history);
@@ -300,8 +303,10 @@ static int run(int argc, char **argv)
 	if (request.mark)
 		return request.command ? misused("--mark: runs no COMMAND") :
 					 append_mark(argv[optind], request.mark);
-	if (request.command && request.has_to == request.is_each)
-		return misused("either --to EPOCH or --each is needed");
+	if (request.has_to && request.is_each)
+		return misused("--to and --each: give one of them");
+	if (request.command && !request.has_to && !request.is_each)
+		return misused("--to EPOCH or --each is needed, to say where the power is cut");
 	if (!request.command && (request.has_to || request.is_each || request.is_reordered))
 		return misused("a COMMAND is needed, behind --");
 	signal(SIGPIPE, SIG_DFL);

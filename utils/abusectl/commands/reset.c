@@ -3,6 +3,7 @@
 /*
  * abusectl reset: end every request with an error and empty the device.
  */
+#include "backends/backend.h"
 #include "cmd.h"
 #include "complete.h"
 #include "options.h"
@@ -20,6 +21,7 @@ static const struct opt options[] = {
 
 static int reset(const char *text, bool is_forced, bool is_dry)
 {
+	struct mem_object memory;
 	char use[USE_TEXT];
 	unsigned int number;
 	int fd, ret, status = EXIT_OK;
@@ -34,7 +36,9 @@ static int reset(const char *text, bool is_forced, bool is_dry)
 	} else if (is_dry) {
 		printf("would reset %s: all I/O ends with errors\n", device_name(number));
 	} else {
+		mem_find(number, &memory);
 		ret = abuse_ctl_reset(fd);
+		mem_free(&memory, ret >= 0);
 		if (ret < 0)
 			status = device_failed(number, "reset", -ret);
 	}

@@ -174,7 +174,7 @@ static int read_file(struct job *job)
 	while (getline(&line, &size, file) >= 0)
 		add_status(job, take_line(job, line, ++nr));
 	if (ferror(file))
-		add_status(job, failed(job->file, "cannot be read: %s", strerror(errno)));
+		add_status(job, invalid(job->file, "cannot be read: %s", strerror(errno)));
 	free(line);
 	fclose(file);
 	if (!job->nr && !job->status)

@@ -21,6 +21,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,12 +138,30 @@ static int serve_free(struct request *request)
 					  "meanwhile; try again") : ret;
 }
 
+/* A backend or a file in the place of DEV */
+static int check_device_word(const char *word)
+{
+	const char *args;
+	struct stat st;
+
+	if (abuse_dev_find(word) >= 0)
+		return EXIT_OK;
+	if (backend_find(word, &args))
+		return misused("%s: DEV comes before the backend; or say --find for any free device", word);
+	if (!stat(word, &st) && S_ISREG(st.st_mode))
+		return misused("%s: is a file, not a DEV; say 'abusectl server --find file:%s'", word, word);
+	return EXIT_OK;
+}
+
 static int run_arguments(char **argv, struct request *request)
 {
 	const char *dev = request->finds ? "--find" : *argv++;
 	struct plan plan;
 	int ret;
 
+	ret = request->finds ? EXIT_OK : check_device_word(dev);
+	if (ret)
+		return ret;
 	plan_init(&plan);
 	request->plan = &plan;
 	ret = plan_take_words(&plan, dev, argv);

@@ -7,6 +7,7 @@
 #include "cmd.h"
 #include "complete.h"
 #include "keys/conf.h"
+#include "keys/hint.h"
 #include "parse.h"
 #include "keys/setup.h"
 #include "options.h"
@@ -135,14 +136,14 @@ static int run_file(const char *file, bool is_dry)
 
 static int take_keys(const char *dev, char **argv, struct settings *settings)
 {
-	char *list, *key, *value;
+	char *list, *key, *value, hint[HINT_TEXT];
 	int ret;
 
 	for (; *argv; argv++)
 		for (list = *argv; parse_pair(&list, &key, &value); ) {
 			ret = settings_take(settings, dev, key, value);
 			if (ret < 0)
-				return misused("%s: %s: no such key", dev, key);
+				return misused("%s: %s: no such key%s", dev, key, key_hint(key, value, hint));
 			if (ret)
 				return ret;
 		}

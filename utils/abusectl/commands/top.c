@@ -310,9 +310,9 @@ static int run(int argc, char **argv)
 	while ((option = option_next(&cmd_top, argc, argv, &value)) > 0) {
 		if (option == 'd' && (parse_time(value, NSEC_PER_SEC, &delay) ||
 				      delay < NSEC_PER_SEC / 100))
-			return invalid("--delay", "%s: a time from 10ms on, as 2s or 500ms", value);
+			return invalid("--delay", "%s: must be a time from 10ms on, such as 2s or 500ms", value);
 		if (option == 'n' && (parse_number(value, &times) || !times))
-			return invalid("--iterations", "%s: a number from 1 on", value);
+			return invalid("--iterations", "%s: must be a number from 1 on", value);
 	}
 	if (option < 0)
 		return option_status(option);

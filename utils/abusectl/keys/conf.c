@@ -7,6 +7,7 @@
 #include "conf.h"
 #include "cmd.h"
 #include "complete.h"
+#include "hint.h"
 #include "parse.h"
 
 #include <dirent.h>
@@ -98,6 +99,7 @@ static int take_backend(struct conf *conf, const char *line, const char *value)
 static int take(struct conf *conf, const char *line, const char *key,
 		const char *value)
 {
+	char hint[HINT_TEXT];
 	bool is_device = !strcmp(key, "device"), is_backend = !strcmp(key, "backend");
 	int ret;
 
@@ -111,8 +113,8 @@ static int take(struct conf *conf, const char *line, const char *key,
 		return take_backend(conf, line, value);
 	ret = plan_take(&conf->plan, line, key, value);
 	if (ret < 0)
-		return invalid(line, "%s: no such key; delete the line, or take one of "
-			      "abuse.conf(5)", key);
+		return invalid(line, "%s: no such key%s", key, *key_hint(key, value, hint) ? hint :
+			       "; delete the line, or take one of abuse.conf(5)");
 	return ret;
 }
 

@@ -150,6 +150,11 @@ static bool take_error(const struct key *key, void *values, const char *text)
 	return true;
 }
 
+bool inject_knows(const char *name)
+{
+	return key_find(&table, name);
+}
+
 int inject_take(struct inject *inject, const char *subject, const char *name,
 		const char *value)
 {

@@ -8,6 +8,7 @@
 #include "away.h"
 #include "backends/label.h"
 #include "cmd.h"
+#include "hint.h"
 #include "key.h"
 #include "parse.h"
 
@@ -20,6 +21,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define LEAST_BLOCK	512
 #define DEFAULT_BATCH	16		/* so that no worker waits for a slow one's requests */
 
 /* Features that a backend must have by itself. */
@@ -88,6 +90,11 @@ int plan_take(struct plan *plan, const char *subject, const char *name,
 	return settings_take(&plan->settings, subject, name, value);
 }
 
+bool plan_knows(const char *name)
+{
+	return key_find(&own_table, name) || inject_knows(name);
+}
+
 bool plan_has(const struct plan *plan, const char *name)
 {
 	const struct key *key = key_find(&own_table, name);
@@ -119,7 +126,7 @@ int plan_take_backend(struct plan *plan, const char *subject, const char *spec)
 
 static int take_list(struct plan *plan, const char *subject, char *list)
 {
-	char *key, *value;
+	char *key, *value, hint[HINT_TEXT];
 	int ret;
 
 	while (parse_pair(&list, &key, &value)) {
@@ -128,8 +135,9 @@ static int take_list(struct plan *plan, const char *subject, char *list)
 			return misused("%s: neither a backend nor a key; for a file, say file:%s",
 				       key, key);
 		if (ret < 0)
-			return misused("%s: neither a backend nor a key; 'abusectl help server' "
-				       "lists both", key);
+			return misused("%s: neither a backend nor a key%s", key,
+				       *key_hint(key, value, hint) ? hint :
+				       "; 'abusectl help server' lists both");
 		if (ret)
 			return ret;
 	}
@@ -161,6 +169,21 @@ static void add_features(struct settings *settings, uint64_t features,
 	settings->params.features |= features & now->all_features & ~off;
 }
 
+/* Of a store that is there, and whose size was not given */
+static int check_store_size(const struct serving *serving, const struct settings *settings, uint64_t size)
+{
+	uint32_t bs = settings->params.logical_block_size ?: LEAST_BLOCK;
+
+	if (settings_has(settings, "size") || size % bs == 0)
+		return EXIT_OK;
+	if (size % LEAST_BLOCK == 0)
+		return failed(serving->spec, "has %llu bytes, which bs=%u does not divide; leave bs= out",
+			      (unsigned long long)size, bs);
+	return failed(serving->spec, "has %llu bytes, and a disk has blocks of %u; make it %llu bytes long, as "
+		      "'truncate -s' does for a file", (unsigned long long)size, bs,
+		      (unsigned long long)(size - size % bs + bs));
+}
+
 /* Set an empty device up as the backend can and the keys want. */
 static int set_up(struct plan *plan, const struct target *target,
 		  const struct abuse_params *now)
@@ -174,6 +197,9 @@ static int set_up(struct plan *plan, const struct target *target,
 		return failed(device_name(serving->number), "discard or write_zeroes: "
 			      "%s cannot do that", serving->spec);
 	params->capacity = target->size;
+	ret = check_store_size(serving, settings, target->size);
+	if (ret)
+		return ret;
 	if (target->read_only)
 		params->flags |= ABUSE_PARAMS_READ_ONLY;
 	add_features(settings, target->features, now);
@@ -389,7 +415,7 @@ int plan_attach(struct plan *plan)
 	if (ret)
 		return ret;
 	ret = attach(plan);
-	if (ret && ret != PLAN_TAKEN)
+	if (plan->is_dry || (ret && ret != PLAN_TAKEN))
 		remove_added(plan);
 	flock(serving->fd, LOCK_UN);
 	return ret;

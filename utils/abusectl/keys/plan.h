@@ -49,6 +49,9 @@ int plan_take(struct plan *plan, const char *subject, const char *key,
 /* Was this key, in any spelling, or the one that it contradicts taken? */
 bool plan_has(const struct plan *plan, const char *key);
 
+/* Is there such a key beside those of setup? */
+bool plan_knows(const char *key);
+
 /* Takes the backend, "NAME" or "NAME:ARGS", which must stay there; as plan_take(). */
 int plan_take_backend(struct plan *plan, const char *subject, const char *spec);
 

@@ -87,6 +87,11 @@ bool settings_has(const struct settings *settings, const char *name)
 	return settings->given & key_bit(&table, key_find(&table, name));
 }
 
+bool settings_knows(const char *name)
+{
+	return key_find(&table, name);
+}
+
 bool settings_has_either(const struct settings *settings, const char *name)
 {
 	const struct key *key = key_find(&table, name);

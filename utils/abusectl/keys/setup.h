@@ -26,6 +26,9 @@ struct settings {
 int settings_take(struct settings *settings, const char *dev, const char *key,
 		  const char *value);
 
+/* Is there such a key? */
+bool settings_knows(const char *name);
+
 /* Does the list hold the key of this (first) name? */
 bool settings_has(const struct settings *settings, const char *name);
 

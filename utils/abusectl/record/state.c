@@ -178,7 +178,7 @@ int state_begin(struct state *state, const struct history *history, const char *
 	*state = (struct state){ .history = history, .master = -1 };
 	snprintf(state->dir, sizeof(state->dir), "%s/abuse-replay-XXXXXX", dir);
 	if (!mkdtemp(state->dir))
-		return failed(dir, "has no room for a folder: %s", strerror(errno));
+		return failed(dir, "no folder can be made there: %s", strerror(errno));
 	snprintf(state->disk, sizeof(state->disk), "%s/disk", state->dir);
 	snprintf(path, sizeof(path), "%s/master", state->dir);
 	state->master = open_new(state, path);

@@ -26,6 +26,7 @@ struct inject {
 /* As plan_take() and plan_has() */
 int inject_take(struct inject *inject, const char *subject, const char *name,
 		const char *value);
+bool inject_knows(const char *name);
 bool inject_has(const struct inject *inject, const char *name);
 
 void inject_help(void);

@@ -43,7 +43,10 @@ static int nbdkit_open(struct target *target, const char *args, void **store)
 	char *argv[MAX_WORDS + 4] = { command, foreground };
 	unsigned int nr = 2;
 
-	if (!args || !words_split(&words, args) || !words.nr)
+	if (args && !words_split(&words, args))
+		return misused("nbdkit:%s: a quote is not closed, or there are more than %d words or %d bytes",
+			       args, MAX_WORDS, WORDS_TEXT);
+	if (!args || !words.nr)
 		return misused("nbdkit: needs a plugin and its parameters in one word, as in "
 			       "'nbdkit:memory 1G'");
 	if (is_volatile(&words) && has_lost_bytes(target) && !target->is_forced)
