@@ -406,12 +406,22 @@ static void wrong_state(void)
 	abuse_server_free(server);
 }
 
+static char debugged[64];
+
+static void debug(void *arg, const char *message)
+{
+	(void)arg;
+	snprintf(debugged, sizeof(debugged), "%s", message);
+}
+
 static void device_goes(void)
 {
 	fake_begin(1, 0);
 	fake.error = ENXIO;
 	open_server(ABUSE_OP_READ, returns_0, 0);
+	server->ops.debug = debug;
 	is(abuse_server_run(server), -ENXIO, "reset ends threads");
+	ok(strstr(debugged, "a thread ends"), "the debug callback is told: %s", debugged);
 	ok(strstr(abuse_reason(), "was reset"), "in words");
 	abuse_server_free(server);
 

@@ -368,7 +368,7 @@ static void drop(const char *name, int ours)
 }
 
 /*
- * The name of an object of this user, from the label of the device. Who owns the device wrote the label, so nothing
+ * The name of an object of this user, from the label of the device. The owner of the device wrote the label, so nothing
  * else may be a name.
  */
 static bool name_of_object(unsigned int number, char name[NAME_TEXT])

@@ -104,7 +104,7 @@ static int check_backing(unsigned int number, const struct abuse_params *now, ui
 		      (unsigned long long)size, (unsigned long long)has, (unsigned long long)size, path);
 }
 
-/* What a file system has beyond the new end is lost to it. */
+/* A file system loses its data beyond the new end. */
 static int check_users(unsigned int number, const struct abuse_params *now, uint64_t size)
 {
 	char use[USE_TEXT];

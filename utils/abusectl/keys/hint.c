@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 the abuse authors
 /*
- * What an unknown word may have been meant as; see hint.h. Knows all tables of keys and
- * changes none.
+ * Guesses the meaning of an unknown word; see hint.h. Knows all tables of keys and changes
+ * none.
  */
 #include "hint.h"
 #include "backends/backend.h"
