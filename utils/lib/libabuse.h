@@ -17,7 +17,12 @@
 #ifndef LIBABUSE_H
 #define LIBABUSE_H
 
+/* As installed, it lies beside this header, so a program finds it without a flag. */
+#if __has_include("libabuse/linux/abuse.h")
+#include "libabuse/linux/abuse.h"
+#else
 #include <linux/abuse.h>
+#endif
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
