@@ -110,6 +110,8 @@ int bio_get(const char *text, bool put);
  */
 #define DEVICE_TEXT	4097
 
+/* For a process that the initial ramdisk starts: /sys is out of its reach when the system has started. */
+void device_keep_sysfs(void);
 void device_text(unsigned int number, const char *name, char *text, size_t size);
 void device_attribute(unsigned int number, const char *name, char *text, size_t size);
 

@@ -12,15 +12,29 @@
 #include <string.h>
 #include <unistd.h>
 
+static int kept = AT_FDCWD;
+
+static const char *sysfs_dir(void)
+{
+	return getenv("ABUSE_SYSFS") ?: "/sys/class/abuse";
+}
+
+void device_keep_sysfs(void)
+{
+	kept = open(sysfs_dir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 void device_text(unsigned int number, const char *name, char *text, size_t size)
 {
-	const char *dir = getenv("ABUSE_SYSFS") ?: "/sys/class/abuse";
-	ssize_t len = -1;
 	char path[256];
+	ssize_t len = -1;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/abctl%u/%s", dir, number, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (kept >= 0)
+		snprintf(path, sizeof(path), "abctl%u/%s", number, name);
+	else
+		snprintf(path, sizeof(path), "%s/abctl%u/%s", sysfs_dir(), number, name);
+	fd = openat(kept, path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		len = read(fd, text, size - 1);
 		close(fd);

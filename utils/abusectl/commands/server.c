@@ -270,8 +270,10 @@ static int run(int argc, char **argv)
 		if (ret || !is_child)
 			return ret || !request.replaces ? ret : end_others(&server);
 	}
-	if (request.is_root_storage)
+	if (request.is_root_storage) {
 		leave_mark();
+		device_keep_sysfs();
+	}
 	return request.file ? run_file(&request) : run_arguments(argv + optind, &request);
 }
 
