@@ -322,6 +322,40 @@ static void do_files(int fd, int other)
 	}
 }
 
+/* Ranges side by side: to a file that this process keeps, of which some are taken away. */
+static void do_map(int fd)
+{
+	struct abuse_file file = { .size = sizeof(file), .fd = shrinking };
+	struct abuse_map map = {
+		.size = sizeof(map), .entry_size = sizeof(struct abuse_map_entry),
+		.nr = 1 + below(8), .sector = below(RACE_SIZE / 512),
+	};
+	uint64_t share = RACE_SIZE / 512 / map.nr / 8 * 8;
+	struct abuse_map_entry entries[8];
+
+	memset(entries, 0, sizeof(entries));
+	for (unsigned int i = 0; i < map.nr; i++) {
+		entries[i].sectors = 8 * (1 + below(share / 16));
+		entries[i].sector = i * share + 8 * below((share - entries[i].sectors) / 8);
+		if (!below(4)) {
+			entries[i].flags = ABUSE_MAP_CLEAR;
+			entries[i].rights = 1 + below(7);
+			continue;
+		}
+		entries[i].sectors = entries[i].sectors < ARENA / 512 ? entries[i].sectors : ARENA / 512;
+		entries[i].offset = 512 * below(ARENA / 512 - entries[i].sectors + 1);
+		entries[i].file = below(4) ? 0 : below(4);
+		entries[i].rights = one_of(ABUSE_MAP_READ, ABUSE_MAP_READ | ABUSE_MAP_WRITE, 1 + below(7));
+	}
+	if (!below(4))
+		mutate(&entries[below(map.nr)], sizeof(entries[0]));
+	map.entries = ADDR(place(entries, sizeof(entries)));
+	mutate(&map, sizeof(map));
+	if (below(8) && !ftruncate(shrinking, ARENA))
+		issue(fd, ABUSE_REGISTER_FILE, &file, sizeof(file));
+	issue(fd, below(4) ? ABUSE_MAP : ABUSE_GET_MAP, &map, sizeof(map));
+}
+
 /* Of a struct that is not known here, or none: sizes, flags, pointers, counts. */
 static void do_raw(int fd)
 {
@@ -498,7 +532,7 @@ static void one_call(struct pool *pool, bool may_fork)
 {
 	int fd = pool->fds[below(FDS)], other = pool->fds[below(FDS)];
 
-	switch (below(20)) {
+	switch (below(23)) {
 	case 0: case 1: case 2: case 3: case 4: case 5: case 6:
 		do_exchange(fd);
 		break;
@@ -523,6 +557,9 @@ static void one_call(struct pool *pool, bool may_fork)
 		break;
 	case 16:
 		do_sysfs();
+		break;
+	case 17: case 18: case 19:
+		do_map(fd);
 		break;
 	default:
 		do_descriptors(pool, fd, may_fork);
@@ -771,6 +808,7 @@ int main(void)
 		if (!access(device_of(i).node, F_OK))
 			is(device_remove(i), 0, "REMOVE");
 	ok(calls > 100, "%lu calls", calls);
+	ok(tally->taken[ABUSE_MAP & 0x1f] > 0, "%lu maps were taken", tally->taken[ABUSE_MAP & 0x1f]);
 	race_end(r, "killed", tally->kills + 20);
 	ram_stop(good_server);
 	reset_all(GOOD + 1);
