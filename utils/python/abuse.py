@@ -26,9 +26,13 @@ them, as abuse(7) says. The module needs libabuse.so.0 and no compiler; libabuse
 """
 
 import atexit
+import concurrent.futures
+import contextlib
 import ctypes
 import errno
 import os
+import signal
+import socket
 import sys
 import threading
 import traceback
@@ -250,11 +254,17 @@ class Server:
 
     def wait(self):
         """Until the server is stopped, or the device reset or removed (Error). Signal handlers run meanwhile."""
+        if threading.current_thread() is threading.main_thread():
+            _check(_beside_signals(self._wait))
+        else:
+            _check(self._wait())
+
+    def _wait(self):
         with self._waiting:  # one thread at a time waits, and close() for it
             while True:
                 result = _library().abuse_server_wait(self._open(), -1)
                 if result != -errno.EINTR:
-                    return _check(result)
+                    return result
 
     def run(self):
         """start() and wait()."""
@@ -271,6 +281,37 @@ class Server:
                 srv, self._srv = self._srv, _Pointer()
                 _library().abuse_server_free(srv)
             _running.discard(self)
+
+
+def _beside_signals(call):
+    """For the main thread: the result of call(), which another thread makes.
+
+    Python runs signal handlers in the main thread, between two of its steps. A signal that comes just before this thread
+    blocks in C would be noticed only with the next signal. So it sleeps where a byte wakes it, which each signal writes.
+    """
+    done = concurrent.futures.Future()
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    ending = writer.dup()
+
+    def make():
+        with ending:
+            try:
+                done.set_result(call())
+            except BaseException as error:  # pylint: disable=broad-except
+                done.set_exception(error)
+            with contextlib.suppress(OSError):  # a signal handler's exception ended the wait
+                ending.send(b"\0")
+
+    with reader, writer:
+        before = signal.set_wakeup_fd(writer.fileno())
+        try:
+            threading.Thread(target=make, daemon=True).start()
+            while not done.done():
+                reader.recv(64)
+        finally:
+            signal.set_wakeup_fd(before)
+    return done.result()
 
 
 # The library's threads call into these, so they outlive the program's last reference.
