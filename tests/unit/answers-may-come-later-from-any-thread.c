@@ -17,6 +17,7 @@ static struct {
 	pthread_cond_t more;
 	struct abuse_req *waiting[1024];
 	unsigned int nr;
+	bool were_many;		/* more than one thread may hold: helpers begin */
 	bool is_over;
 } work = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
@@ -47,7 +48,8 @@ static int leave(struct abuse_req *req)
 	}
 	pthread_mutex_lock(&work.lock);
 	work.waiting[work.nr++] = req;
-	pthread_cond_signal(&work.more);
+	work.were_many |= work.nr > DEPTH;
+	pthread_cond_broadcast(&work.more);
 	pthread_mutex_unlock(&work.lock);
 	return ABUSE_ASYNC;
 }
@@ -90,7 +92,7 @@ static void *help(void *arg)
 
 	pthread_mutex_lock(&work.lock);
 	for (;;) {
-		while (!work.nr && !work.is_over)
+		while ((!work.nr || !work.were_many) && !work.is_over)
 			pthread_cond_wait(&work.more, &work.lock);
 		if (!work.nr)
 			break;
@@ -155,7 +157,7 @@ static void serve(bool loops)
 	struct abuse_server *srv;
 	unsigned int i, wrong = 0;
 
-	work.is_over = false;
+	work.were_many = work.is_over = false;
 	flushes = early = 0;
 	fake_begin(NR, ABUSE_F_WRITE_CACHE | ABUSE_F_FUA);
 	fake.interrupts = true;
