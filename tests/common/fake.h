@@ -34,6 +34,8 @@ static int fake_ioctl(int fd, unsigned long cmd, const void *arg);
 #include "../../utils/lib/run.c"
 #include "../../utils/lib/reply.c"
 #include "../../utils/lib/server.c"
+#include "../../utils/lib/threads.c"
+#include "../../utils/lib/files.c"
 #include "../../utils/lib/loops.c"
 #undef ioctl
 

@@ -5,8 +5,8 @@
  *
  * Functions return 0 (or the value that their comment names) on success and -errno on failure; none
  * prints or exits. Three parts: control commands (ctl.c), finding devices
- * (dev.c), serving (server.c). A server of one screen needs the last alone:
- * a struct abuse_ops, abuse_server_open, abuse_server_run.
+ * (dev.c), serving (server.c, threads.c, loops.c, files.c). A server of one screen
+ * needs the last alone: a struct abuse_ops, abuse_server_open, abuse_server_run.
  *
  * All releases 0.x share one ABI, that of libabuse.so.0: functions are added and
  * keep what they mean. These structs may grow: abuse_dev, abuse_ops,

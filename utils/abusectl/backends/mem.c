@@ -408,6 +408,7 @@ void mem_free(const struct mem_object *object, bool is_gone)
 		drop(object->name, object->fd);
 	close(object->fd);
 }
+
 static void mem_close(void *store, bool is_gone)
 {
 	struct mem *mem = store;
