@@ -11,6 +11,7 @@
  * PRESSURE_SECONDS is given.
  */
 /* timeout: 150 */
+/* own-guest */
 #include "abuse.h"
 #include <sys/mman.h>
 #include <sys/swap.h>
