@@ -180,11 +180,26 @@ static inline void compat_rq_list_add_tail(struct rq_list *list,
 #define ABUSE_QUEUE_RQS_FN(name, list) void name(struct rq_list *list)
 #define ABUSE_QUEUE_RQS(name) .queue_rqs = name,
 #else
+/* Such a list begins with the request that was submitted last. */
+static inline struct rq_list compat_rq_list_reverse(struct request *rq)
+{
+	struct rq_list list = { .tail = rq };
+	struct request *next;
+
+	for (; rq; rq = next) {
+		next = compat_rq_next(rq);
+		compat_rq_next(rq) = list.head;
+		list.head = rq;
+	}
+	return list;
+}
+
 #define ABUSE_QUEUE_RQS_FN(name, list)					\
 	void name##_list(struct rq_list *list);				\
 	static void name(struct request **compat_rqs)			\
 	{								\
-		struct rq_list compat_list = { .head = *compat_rqs };	\
+		struct rq_list compat_list =				\
+			compat_rq_list_reverse(*compat_rqs);		\
 									\
 		name##_list(&compat_list);				\
 		*compat_rqs = compat_list.head;				\

@@ -3,7 +3,7 @@
 /*
  * Requests of a hardware queue are handed out in the order in which they came,
  * whatever their kind and the number of calls that fetch them; of several queues
- * none is forgotten.
+ * none is forgotten. That holds for the requests of one read, too, which come together.
  */
 #include "abuse.h"
 
@@ -68,6 +68,32 @@ static void take(const struct device *d, const unsigned int *batches,
 	close(fd);
 }
 
+static void take_a_plug(void)
+{
+	enum { PIECES = 16 };
+	struct device d = device_new_depth(1, 64);
+	struct abuse_params p = params_of(PIECES * 64 * KIB);
+	struct abuse_request q[PIECES];
+	char *buffer = memory_new(2 * MIB);
+	int fd, wrong = 0;
+	struct io *io;
+
+	printf("# one read of %d requests\n", PIECES);
+	p.max_request = 64 * KIB;
+	set_up_as(&d, &p);
+	fd = server_open(&d);
+	io = io_read(&d, 0, PIECES * 64 * KIB);
+	need(wait_for(attribute_number(&d, "queued") == PIECES), "queued");
+	is(fetch(fd, q, PIECES, buffer, 2 * MIB, NO_WAIT), PIECES, "requests");
+	for (unsigned int i = 0; i < PIECES; i++)
+		wrong += q[i].sector != i * 128;
+	is(wrong, 0, "requests out of turn");
+	for (unsigned int i = 0; i < PIECES; i++)
+		is(reply(fd, q[i].id, 0, buffer), 0, "answer");
+	is(io_end(io), 0, "its caller");
+	close(fd);
+}
+
 int main(void)
 {
 	static const unsigned int one[N + 1] = {
@@ -85,5 +111,6 @@ int main(void)
 			set_up(&d, N * 64 * KIB, 0);
 			take(&d, batches[i], queues);
 		}
+	take_a_plug();
 	return done();
 }
