@@ -674,6 +674,23 @@ static inline int abuse_add_disk(struct device *parent, struct gendisk *disk)
 	return ret;
 }
 
+/* ---- The last close of a file --------------------------------------------------- */
+
+/*
+ * Exported from 5.19 on and by most stable releases of older kernels. On others it is
+ * NULL, as a weak symbol that is not there, and the file is closed by the work item that
+ * all kernel threads share. For kernel threads alone.
+ */
+#pragma weak __fput_sync
+
+static inline void abuse_fput_sync(struct file *file)
+{
+	if (__fput_sync)
+		__fput_sync(file);
+	else
+		fput(file);
+}
+
 /* ---- Openers, holders, partitions ------------------------------------------------- */
 
 static inline struct mutex *compat_open_lock(struct gendisk *disk,
@@ -813,7 +830,7 @@ static inline compat_opened *compat_open_disk(dev_t dev)
 
 static inline void compat_close_disk(compat_opened *opened)
 {
-	__fput_sync(opened);
+	abuse_fput_sync(opened);
 }
 #elif ABUSE_HAVE_OPEN_HANDLE
 typedef struct bdev_handle compat_opened;
@@ -1068,21 +1085,6 @@ static inline size_t abuse_fault_in(void __user *addr, size_t len, bool write)
 
 /* ---- I/O on files --------------------------------------------------------------- */
 
-/*
- * Exported from 5.19 on and by most stable releases of older kernels. On others it is
- * NULL, as a weak symbol that is not there, and the file is closed by the work item that
- * all kernel threads share. For kernel threads alone.
- */
-#pragma weak __fput_sync
-
-static inline void abuse_fput_sync(struct file *file)
-{
-	if (__fput_sync)
-		__fput_sync(file);
-	else
-		fput(file);
-}
-
 #if ABUSE_HAVE_WQ_PERCPU
 #define ABUSE_WQ_PERCPU	WQ_PERCPU
 #else
@@ -1213,22 +1215,27 @@ struct abuse_cgroup {
 	struct mem_cgroup *old_memcg;
 };
 
-/* 5.14 exported what this takes; the probe that is nearest above it stands for that. */
-#if IS_ENABLED(CONFIG_MEMCG) && ABUSE_HAVE_BIO_BLKCG_CSS
+#if IS_ENABLED(CONFIG_MEMCG)
+/* Exported from 5.14 on. Else NULL, as a weak symbol, and memory is charged to the worker. */
+#pragma weak cgroup_get_e_css
+
+/* set_active_memcg() has a variable for interrupts, which is exported more seldom. */
 static inline void compat_memcg_join(struct abuse_cgroup *group)
 {
-	group->memcg = cgroup_get_e_css(group->blkcg->cgroup,
-					&memory_cgrp_subsys);
-	if (group->memcg)
-		group->old_memcg =
-			set_active_memcg(mem_cgroup_from_css(group->memcg));
+	if (cgroup_get_e_css)
+		group->memcg = cgroup_get_e_css(group->blkcg->cgroup,
+						&memory_cgrp_subsys);
+	if (!group->memcg)
+		return;
+	group->old_memcg = current->active_memcg;
+	current->active_memcg = mem_cgroup_from_css(group->memcg);
 }
 
 static inline void compat_memcg_leave(struct abuse_cgroup *group)
 {
 	if (!group->memcg)
 		return;
-	set_active_memcg(group->old_memcg);
+	current->active_memcg = group->old_memcg;
 	css_put(group->memcg);
 }
 #else
