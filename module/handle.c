@@ -7,13 +7,28 @@
  * has a node open (fuser) find it, and it can be opened again through /proc.
  */
 #include <linux/mount.h>
+#include <linux/pseudo_fs.h>
 #include <linux/slab.h>
 
 #include "abuse.h"
 
 #define ABUSE_FS_MAGIC	0x61627573	/* "abus" */
 
-ABUSE_PSEUDO_FS(abuse_handle_fs, ABUSE_FS_MAGIC);
+static int abuse_handle_fs_init(struct fs_context *fc)
+{
+	if (!init_pseudo(fc, ABUSE_FS_MAGIC))
+		return -ENOMEM;
+	/* Its files can be opened again through /proc. */
+	fc->s_iflags &= ~SB_I_NODEV;
+	return 0;
+}
+
+static struct file_system_type abuse_handle_fs = {
+	.name			= "abuse",
+	.owner			= THIS_MODULE,
+	.init_fs_context	= abuse_handle_fs_init,
+	.kill_sb		= kill_anon_super,
+};
 
 /* Mounted while there is a descriptor: a mount keeps the module loaded. */
 static struct vfsmount *abuse_handle_mount;

@@ -27,9 +27,7 @@
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
 #include <linux/highmem.h>
-#if __has_include("linux/instrumented.h")
 #include <linux/instrumented.h>
-#endif
 #include <linux/kobject.h>
 #include <linux/kthread.h>
 #include <linux/memcontrol.h>
@@ -69,12 +67,6 @@
 /* Up to the page size, until page caches had larger folios. */
 #ifndef BLK_MAX_BLOCK_SIZE
 #define BLK_MAX_BLOCK_SIZE PAGE_SIZE
-#endif
-
-/* Enterprise Linux 8 has no hooks for checkers at all. */
-#if !ABUSE_HAVE_INSTRUMENT
-#define instrument_copy_to_user(to, from, n) do { } while (0)
-#define instrument_copy_from_user(to, from, n) do { } while (0)
 #endif
 
 #if !ABUSE_HAVE_INSTRUMENT_BEFORE_AFTER
@@ -1289,43 +1281,6 @@ static inline void abuse_cgroup_join(struct abuse_cgroup *group, struct bio *bio
 static inline void abuse_cgroup_leave(struct abuse_cgroup *group)
 {
 }
-#endif
-
-/* ---- A file system for inodes alone --------------------------------------------- */
-
-#define ABUSE_PSEUDO_FS_TYPE(fs, ...)					\
-static struct file_system_type fs = {					\
-	.name		= "abuse",					\
-	.owner		= THIS_MODULE,					\
-	.kill_sb	= kill_anon_super,				\
-	__VA_ARGS__,							\
-}
-
-#if ABUSE_HAVE_PSEUDO_FS
-#include <linux/pseudo_fs.h>
-
-#define ABUSE_PSEUDO_FS(fs, magic)					\
-static int fs##_init(struct fs_context *fc)				\
-{									\
-	if (!init_pseudo(fc, magic))					\
-		return -ENOMEM;						\
-	/* Its files can be opened again through /proc. */		\
-	fc->s_iflags &= ~SB_I_NODEV;					\
-	return 0;							\
-}									\
-									\
-ABUSE_PSEUDO_FS_TYPE(fs, .init_fs_context = fs##_init)
-#else
-#define alloc_file_pseudo(...)	ERR_PTR(-EOPNOTSUPP)
-
-#define ABUSE_PSEUDO_FS(fs, magic)					\
-static struct dentry *fs##_mount(struct file_system_type *type,	\
-				 int flags, const char *name, void *data) \
-{									\
-	return ERR_PTR(-EOPNOTSUPP);					\
-}									\
-									\
-ABUSE_PSEUDO_FS_TYPE(fs, .mount = fs##_mount)
 #endif
 
 #endif /* ABUSE_COMPAT_H */

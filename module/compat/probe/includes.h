@@ -13,14 +13,9 @@
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
 #include <linux/highmem.h>
-#if __has_include(<linux/instrumented.h>)
 #include <linux/instrumented.h>
-#endif
 #include <linux/list_sort.h>
 #include <linux/uaccess.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
-#if __has_include(<linux/pseudo_fs.h>)
-#include <linux/pseudo_fs.h>
-#endif

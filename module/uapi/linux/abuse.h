@@ -468,8 +468,8 @@ struct abuse_params {
  *          without CAP_SYS_ADMIN. With params the device is set up as SET_PARAMS does
  *          it, before its disk appears; errors of SET_PARAMS. With OPEN the call returns
  *          a descriptor of the control node (O_RDWR, O_CLOEXEC), which needs no node and
- *          serves that set-up, else 0; EMFILE and ENFILE as for open(2), EOPNOTSUPP on
- *          Enterprise Linux 8. The inode of the descriptor is its own: a lock on it excludes
+ *          serves that set-up, else 0; EMFILE and ENFILE as for open(2).
+ *          The inode of the descriptor is its own: a lock on it excludes
  *          none on the node. After any error there is neither a device nor a descriptor.
  * REMOVE   the argument is the number. Only the owner or CAP_SYS_ADMIN (EPERM).
  *          EBUSY: the disk is open. ENODEV: no such device.
