@@ -619,14 +619,14 @@ static inline struct gendisk *abuse_alloc_disk(struct blk_mq_tag_set *set,
 	int ret;
 #endif
 
-#if !ABUSE_HAVE_ALLOC_DISK
-	disk = compat_alloc_disk(set, data, minors);
-#elif !ABUSE_HAVE_ALLOC_DISK_LIMITS
-	disk = blk_mq_alloc_disk(set, data);
-#elif !ABUSE_HAVE_LIMIT_FEATURES
-	disk = blk_mq_alloc_disk(set, NULL, data);
-#else
+#if ABUSE_HAVE_LIMIT_FEATURES
 	disk = blk_mq_alloc_disk(set, lim, data);
+#elif ABUSE_HAVE_ALLOC_DISK_LIMITS
+	disk = blk_mq_alloc_disk(set, NULL, data);
+#elif ABUSE_HAVE_ALLOC_DISK
+	disk = blk_mq_alloc_disk(set, data);
+#else
+	disk = compat_alloc_disk(set, data, minors);
 #endif
 	if (IS_ERR(disk))
 		return disk;
@@ -884,7 +884,10 @@ static inline int abuse_disk_scan(struct gendisk *disk)
 	return ret;
 }
 
-/* Whether opening it and BLKRRPART are to leave the partition table alone. */
+/*
+ * Whether opening it and BLKRRPART are to leave the partition table alone. Stable releases of
+ * 5.15 have one flag for that and for refusing partitions by BLKPG, too.
+ */
 static inline void abuse_disk_suppress_scan(struct gendisk *disk, bool suppress)
 {
 #if ABUSE_HAVE_SUPPRESS_SCAN
@@ -940,7 +943,10 @@ static inline void abuse_disk_drop_pages(struct gendisk *disk)
 	compat_put_bdev(bdev);
 }
 
-/* A new diskseq, where the kernel has that, but no event and no scan of partitions. */
+/*
+ * A new diskseq, but no event and no scan of partitions. Not all kernels that have a diskseq move
+ * it here, and no other function that moves it is exported.
+ */
 static inline void abuse_disk_media_change(struct gendisk *disk)
 {
 #if ABUSE_HAVE_MEDIA_CHANGE_DISK || ABUSE_HAVE_MEDIA_CHANGE
