@@ -78,7 +78,7 @@ static __always_inline void abuse_end_answered_request(struct abuse_device *dev,
 {
 	tally->counted += it->counted;
 	abuse_latency_note(dev, it->rq);
-	if (req_op(it->rq) <= REQ_OP_WRITE)
+	if (req_op(it->rq) == REQ_OP_READ || req_op(it->rq) == REQ_OP_WRITE)
 		tally->bytes += blk_rq_bytes(it->rq);
 	if (error)
 		tally->failed++;

@@ -21,9 +21,6 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/file.h>
-#if __has_include("linux/filelock.h")
-#include <linux/filelock.h>
-#endif
 #include <linux/fs.h>
 #include <linux/fsnotify.h>
 #include <linux/highmem.h>
@@ -39,6 +36,10 @@
 #include <linux/sched/mm.h>
 
 #include <compat/generated.h>
+
+#if ABUSE_HAVE_FILE_LOCK_HEADER
+#include <linux/filelock.h>
+#endif
 
 /* ---- Names ---------------------------------------------------------------- */
 
