@@ -25,7 +25,7 @@ struct backed {
 
 static bool is_backed(const char *store, const struct backed *backed)
 {
-	static const char *const backends[] = { "file", "cow", "qemu" };
+	static const char *const backends[] = { "file", "cow", "mem", "qemu" };
 	char label[ABUSE_STORE_LEN];
 	size_t i;
 
@@ -84,7 +84,7 @@ const struct opt show_options[] = {
 	  .help = "these columns; with + before them, the usual ones and these" },
 	{ .letter = 'O', .name = "output-all", .help = "all columns" },
 	{ .letter = 'j', .name = "associated", .value = "FILE",
-	  .help = "devices whose store is FILE, of backends file, cow (DELTA) and qemu" },
+	  .help = "devices whose store is FILE, of backends file, cow (DELTA), mem and qemu" },
 	{ 0 },
 };
 
