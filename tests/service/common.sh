@@ -26,4 +26,4 @@ forget() {
 main_pid() { systemctl show -P MainPID "abuse@$1.service"; }
 is_active() { [ "$(systemctl is-active "$@" | sort -u)" = active ]; }
 # column NAME COLUMN: of `abusectl list`
-column() { abusectl list -o "$2" "$1" | tail -n 1; }
+column() { abusectl list -nro "$2" "$1"; }
