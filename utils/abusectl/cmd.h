@@ -44,6 +44,10 @@ extern const struct cmd cmd_add, cmd_admit, cmd_complete, cmd_get, cmd_help, cmd
 	cmd_detach, cmd_metrics, cmd_poll, cmd_put, cmd_remove, cmd_replay, cmd_reset, cmd_resize,
 	cmd_serve_many, cmd_server, cmd_setup, cmd_stat, cmd_stop, cmd_top;
 
+#if HAVE_STORAGE_PROVIDER
+extern const struct cmd cmd_storage_provider;	/* storage/provider.c */
+#endif
+
 /* module.c: the message that the module is not loaded, with the remedy. */
 const char *module_remedy(void);
 
@@ -88,6 +92,8 @@ int device_add(struct abuse_add *add);
 /* The same, and opens it: a descriptor, or -1 */
 int device_add_open(struct abuse_add *add);
 int device_obtain(int wanted, const char *name, unsigned int *number, bool *was_added);
+/* The number of the device that device_obtain() would open, or -1 if it would add one */
+int device_find(int wanted, const char *name);
 /* Opens an empty device, for an ordinary user one added for that; as device_open() */
 int device_find_free(unsigned int *number, bool *was_added);
 /* As device_open(), but by its name only a device that is not another user's */

@@ -197,11 +197,8 @@ static int match_name(const struct abuse_dev *dev, void *arg)
 	return 1;
 }
 
-/*
- * The number of the device in question, or -1. Not by abuse_dev_find(): a name may
- * look like a number.
- */
-static int find(int wanted, const char *name)
+/* Not by abuse_dev_find(): a name may look like a number. */
+int device_find(int wanted, const char *name)
 {
 	struct called called = { name, -1 };
 	struct abuse_dev dev;
@@ -229,7 +226,7 @@ int device_obtain(int wanted, const char *name, unsigned int *number, bool *was_
 	struct abuse_add add = {
 		.number = wanted < 0 ? ABUSE_NUMBER_ANY : (uint32_t)wanted,
 	};
-	int found = find(wanted, name), ret;
+	int found = device_find(wanted, name), ret;
 	char text[16];
 
 	*was_added = false;
@@ -238,7 +235,7 @@ int device_obtain(int wanted, const char *name, unsigned int *number, bool *was_
 		ret = abuse_ctl_add(&add);
 		found = (int)add.number;
 		if (ret == -EEXIST) {	/* another was faster */
-			found = find(wanted, name);
+			found = device_find(wanted, name);
 			ret = found < 0 ? ret : 0;
 		} else {
 			*was_added = ret >= 0;

@@ -13,7 +13,11 @@
 const struct cmd *const cmds[] = {
 	&cmd_setup, &cmd_info, &cmd_reset, &cmd_get, &cmd_put, &cmd_poll,
 	&cmd_server, &cmd_serve_many, &cmd_stop, &cmd_detach, &cmd_add, &cmd_remove, &cmd_admit, &cmd_list, &cmd_map,
-	&cmd_stat, &cmd_top, &cmd_metrics, &cmd_resize, &cmd_replay, &cmd_help, &cmd_complete, NULL,
+	&cmd_stat, &cmd_top, &cmd_metrics, &cmd_resize, &cmd_replay, &cmd_help, &cmd_complete,
+#if HAVE_STORAGE_PROVIDER
+	&cmd_storage_provider,
+#endif
+	NULL,
 };
 
 const struct cmd *cmd_lookup(const char *name)

@@ -153,14 +153,19 @@ static int read_file(struct conf *conf)
 	return ret ? ret : plan_check(&conf->plan, conf->path);
 }
 
-static int obtain_device(struct conf *conf)
+/* A number needs no name; a device without number goes by one. */
+static const char *wanted_name(const struct conf *conf)
 {
 	const char *name = conf->plan.settings.params.name;
+
+	return *name || conf->number >= 0 ? name : conf->name;
+}
+
+static int obtain_device(struct conf *conf)
+{
+	const char *name = wanted_name(conf);
 	struct serving *serving = &conf->plan.serving;
 
-	/* A number needs no name; a device without number goes by one. */
-	if (!*name && conf->number < 0)
-		name = conf->name;
 	if (!*name && conf->number < 0)
 		return invalid(conf->path, "device is missing, and no device can have the "
 			      "file's name; say 'device = N' or 'name = NAME'");
@@ -169,7 +174,8 @@ static int obtain_device(struct conf *conf)
 	return serving->fd < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-int conf_open(struct conf *conf, const char *text)
+/* conf->backend is to be freed, also after a failure. */
+static int read_conf(struct conf *conf, const char *text)
 {
 	int ret;
 
@@ -177,15 +183,29 @@ int conf_open(struct conf *conf, const char *text)
 	conf->number = -1;
 	plan_init(&conf->plan);
 	ret = name_file(conf, text);
-	if (ret)
-		return ret;
-	ret = read_file(conf);
+	return ret ? ret : read_file(conf);
+}
+
+int conf_open(struct conf *conf, const char *text)
+{
+	int ret = read_conf(conf, text);
+
 	if (!ret)
 		ret = obtain_device(conf);
-	if (!ret)
-		return EXIT_OK;
-	free(conf->backend);
+	if (ret)
+		free(conf->backend);
 	return ret;
+}
+
+int conf_device(const char *name)
+{
+	struct conf conf;
+	int number = -1;
+
+	if (!read_conf(&conf, name))
+		number = device_find(conf.number, wanted_name(&conf));
+	free(conf.backend);
+	return number >= 0 && device_is_foreign((unsigned int)number) ? -1 : number;
 }
 
 void conf_close(struct conf *conf)
@@ -239,19 +259,23 @@ void conf_help(void)
 	       conf_dir(), SUFFIX);
 }
 
-/* The file, behind the first @prefix bytes of @word. */
-static void complete_name(const char *word, size_t prefix)
+bool conf_exists(const char *name)
 {
-	DIR *dir = strchr(word + prefix, '/') ? NULL : opendir(conf_dir());
+	char path[PATH_MAX];
+
+	return is_word(name) && snprintf(path, sizeof(path), "%s/%s" SUFFIX, conf_dir(), name) < (int)sizeof(path) &&
+	       !access(path, F_OK);
+}
+
+int conf_each(int (*fn)(const char *name, void *arg), void *arg)
+{
+	DIR *dir = opendir(conf_dir());
 	const struct dirent *entry;
 	char text[256];
 	size_t len;
+	int ret = 0;
 
-	if (!dir) {
-		complete_files(word, prefix);
-		return;
-	}
-	while ((entry = readdir(dir))) {
+	while (!ret && dir && (entry = readdir(dir))) {
 		len = strlen(entry->d_name);
 		if (len <= strlen(SUFFIX) ||
 		    strcmp(entry->d_name + len - strlen(SUFFIX), SUFFIX))
@@ -259,9 +283,35 @@ static void complete_name(const char *word, size_t prefix)
 		snprintf(text, sizeof(text), "%.*s", (int)(len - strlen(SUFFIX)),
 			 entry->d_name);
 		if (is_word(text))
-			complete_behind(word, prefix, text, conf_dir());
+			ret = fn(text, arg);
 	}
-	closedir(dir);
+	if (dir)
+		closedir(dir);
+	return ret;
+}
+
+struct completed {
+	const char *word;
+	size_t prefix;
+};
+
+static int complete_one(const char *name, void *arg)
+{
+	const struct completed *completed = arg;
+
+	complete_behind(completed->word, completed->prefix, name, conf_dir());
+	return 0;
+}
+
+/* The file, behind the first @prefix bytes of @word. */
+static void complete_name(const char *word, size_t prefix)
+{
+	struct completed completed = { word, prefix };
+
+	if (strchr(word + prefix, '/') || access(conf_dir(), R_OK))
+		complete_files(word, prefix);
+	else
+		conf_each(complete_one, &completed);
 }
 
 bool conf_complete(int argc, char **argv)

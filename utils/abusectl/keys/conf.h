@@ -28,6 +28,18 @@ struct conf {
 int conf_open(struct conf *conf, const char *text);
 void conf_close(struct conf *conf);
 
+/* Calls @fn with the name of each file in /etc/abuse, in no order, until one returns other than 0: returns that. */
+int conf_each(int (*fn)(const char *name, void *arg), void *arg);
+
+/* Is there a file of this name in /etc/abuse? */
+bool conf_exists(const char *name);
+
+/*
+ * The number of the device of the file @name in /etc/abuse, or -1: there is none, it belongs to another user, or the
+ * file has an error. The latter two are reported.
+ */
+int conf_device(const char *name);
+
 /*
  * For a caller that is root: what the server will open is to be opened and made as
  * the user for whom the file seals the device, whom this waits for the rules to let

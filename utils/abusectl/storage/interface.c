@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Copyright (C) 2026 the abuse authors
+/*
+ * Names and types of io.systemd.StorageProvider. libsystemd checks each call against them, and
+ * "varlinkctl introspect" prints them.
+ */
+#include "interface.h"
+
+#include <systemd/sd-varlink-idl.h>
+
+static SD_VARLINK_DEFINE_ENUM_TYPE(VolumeType,
+	SD_VARLINK_DEFINE_ENUM_VALUE(blk),
+	SD_VARLINK_DEFINE_ENUM_VALUE(reg),
+	SD_VARLINK_DEFINE_ENUM_VALUE(dir));
+
+static SD_VARLINK_DEFINE_ENUM_TYPE(CreateMode,
+	SD_VARLINK_DEFINE_ENUM_VALUE(any),
+	SD_VARLINK_DEFINE_ENUM_VALUE(new),
+	SD_VARLINK_DEFINE_ENUM_VALUE(open));
+
+static SD_VARLINK_DEFINE_METHOD(Acquire,
+	SD_VARLINK_DEFINE_INPUT(name, SD_VARLINK_STRING, 0),
+	SD_VARLINK_DEFINE_INPUT_BY_TYPE(createMode, CreateMode, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_INPUT(template, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_INPUT(readOnly, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_INPUT_BY_TYPE(requestAs, VolumeType, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_INPUT(createSizeBytes, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_INPUT(allowInteractiveAuthentication, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT(fileDescriptorIndex, SD_VARLINK_INT, 0),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(type, VolumeType, 0),
+	SD_VARLINK_DEFINE_OUTPUT(readOnly, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_DEFINE_OUTPUT(baseUID, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT(baseGID, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD_FULL(ListVolumes, SD_VARLINK_REQUIRES_MORE,
+	SD_VARLINK_DEFINE_INPUT(matchName, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT(name, SD_VARLINK_STRING, 0),
+	SD_VARLINK_DEFINE_OUTPUT(aliases, SD_VARLINK_STRING, SD_VARLINK_NULLABLE | SD_VARLINK_ARRAY),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(type, VolumeType, 0),
+	SD_VARLINK_DEFINE_OUTPUT(readOnly, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT(sizeBytes, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT(usedBytes, SD_VARLINK_INT, SD_VARLINK_NULLABLE));
+
+static SD_VARLINK_DEFINE_METHOD_FULL(ListTemplates, SD_VARLINK_REQUIRES_MORE,
+	SD_VARLINK_DEFINE_INPUT(matchName, SD_VARLINK_STRING, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_OUTPUT(name, SD_VARLINK_STRING, 0),
+	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(type, VolumeType, 0));
+
+static SD_VARLINK_DEFINE_ERROR(NoSuchVolume);
+static SD_VARLINK_DEFINE_ERROR(VolumeExists);
+static SD_VARLINK_DEFINE_ERROR(NoSuchTemplate);
+static SD_VARLINK_DEFINE_ERROR(TypeNotSupported);
+static SD_VARLINK_DEFINE_ERROR(WrongType);
+static SD_VARLINK_DEFINE_ERROR(CreateNotSupported);
+static SD_VARLINK_DEFINE_ERROR(CreateSizeRequired);
+static SD_VARLINK_DEFINE_ERROR(ReadOnlyVolume);
+static SD_VARLINK_DEFINE_ERROR(BadTemplate);
+
+SD_VARLINK_DEFINE_INTERFACE(storage, STORAGE_INTERFACE,
+	&vl_type_VolumeType, &vl_type_CreateMode,
+	&vl_method_Acquire, &vl_method_ListVolumes, &vl_method_ListTemplates,
+	&vl_error_NoSuchVolume, &vl_error_VolumeExists, &vl_error_NoSuchTemplate,
+	&vl_error_TypeNotSupported, &vl_error_WrongType, &vl_error_CreateNotSupported,
+	&vl_error_CreateSizeRequired, &vl_error_ReadOnlyVolume, &vl_error_BadTemplate);
