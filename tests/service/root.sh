@@ -38,6 +38,14 @@ copy_root() {
 	cp --sparse=always --reflink=auto "$image" "$root"
 }
 
+# The one that dracut makes by default is far larger. The system unpacks it at shutdown.
+make_dracut() {
+	chroot_of_system dracut --kver "$release" --no-hostonly --no-hostonly-cmdline --force --gzip \
+		--modules 'systemd systemd-initrd dracut-systemd kernel-modules rootfs-block base shutdown systemd-networkd network abuse' \
+		--drivers 'virtio_pci virtio_blk virtio_net ext4 abuse' --filesystems ext4 /src/initrd
+	printf '%s\n' "write $work/initrd /boot/initrd.img-$release" | debugfs -w -f - "$root" >"$work/debugfs.log" 2>&1
+}
+
 cat >"$work/inside" <<-'END'
 	findmnt -no SOURCE /
 	abusectl list -n -o state,trusted,servers,backing 0 | tr -s ' '

@@ -17,8 +17,17 @@ installkernel() {
 }
 
 install() {
+	local dir
+
 	inst_multiple abusectl blkid mount umount sed cat mkdir modprobe
 	inst_libdir_file 'libnbd.so.0*'
+	# dracut looks for the libraries of executable files alone, which a library is not everywhere.
+	# shellcheck disable=SC2154
+	for dir in $libdirs; do
+		[ -e "$dir/libnbd.so.0" ] || continue
+		# shellcheck disable=SC2046
+		inst_multiple $(ldd "$dir/libnbd.so.0" | sed -n 's,.*=> \(/[^ ]*\).*,\1,p')
+	done
 	inst_rules 60-abuse.rules
 	inst_simple /usr/lib/abuse/root-server
 	# shellcheck disable=SC2154
