@@ -59,11 +59,12 @@ static int lock_file(int fd, short type)
 int log_create(struct log *log, const char *path, uint64_t size, uint32_t block_size)
 {
 	struct log_header header = {
-		.magic = LOG_MAGIC, .version = LOG_VERSION, .block_size = block_size,
+		.version = LOG_VERSION, .block_size = block_size,
 		.size = size, .end = sizeof(header),
 	};
 	int ret;
 
+	memcpy(header.magic, LOG_MAGIC, sizeof(header.magic));
 	log->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (log->fd < 0)
 		return -errno;
