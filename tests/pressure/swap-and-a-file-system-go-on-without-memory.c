@@ -6,6 +6,9 @@
  * on, or with a map no server is left at all, every page comes back from swap as it was, every file has
  * its bytes, and all of it ends.
  *
+ * The stores are written first, as a swap file is: a file system that has to allocate blocks for them while memory
+ * is short may wait for the very swap space that waits for it. abuse(4) says so.
+ *
  * PRESSURE_SECONDS is how long with each kind of server (12). To the file PRESSURE_TALLY a line is appended
  * for each: kind, seconds, kills, MiB swapped out, MiB written, faults. With stress-ng, that runs too if
  * PRESSURE_SECONDS is given.
@@ -17,7 +20,7 @@
 #include <sys/swap.h>
 
 #define FREE_MIB	200		/* servers take a part of it */
-#define SWAP_MIB	512
+#define STORE_MIB	320
 #define EXTRA_MIB	120		/* in use beyond what is free */
 #define EATERS		2
 #define SERVERS		2		/* of each disk */
@@ -111,8 +114,8 @@ static pid_t serve(const struct device *d, const char *keys)
 	pid_t pid;
 
 	snprintf(number, sizeof(number), "%u", d->number);
-	snprintf(backend, sizeof(backend), "file:%s/%u", dir, d->number);
-	snprintf(all_keys, sizeof(all_keys), "size=%dM,%s", SWAP_MIB, keys);
+	snprintf(backend, sizeof(backend), "file:%s/%s", dir, d == &swap ? "swap" : "disk");
+	snprintf(all_keys, sizeof(all_keys), "size=%dM,%s", STORE_MIB, keys);
 	fflush(stdout);
 	pid = fork();
 	if (pid)
@@ -222,8 +225,7 @@ static void try(const char *keys, bool is_mapped, double seconds)
 	write_tally(keys, now() - begin, kills, out);
 	for (int i = 0; i < 2 * SERVERS; i++)
 		end(servers[i]);
-	shell("abusectl reset --force %u; abusectl reset --force %u; rm -f %s/*", swap.number,
-	      disk.number, dir);
+	shell("abusectl reset --force %u; abusectl reset --force %u", swap.number, disk.number);
 }
 
 static void remove_all(void)
@@ -243,6 +245,8 @@ int main(void)
 	need(mkdtemp(dir), "a folder");
 	s = memory_new(sizeof(*s));
 	atexit(remove_all);
+	need(!shell("for store in swap disk; do dd if=/dev/zero of=%s/$store bs=1M count=%d conv=fsync status=none || exit; done",
+		    dir, STORE_MIB), "stores without holes");
 	mlockall(MCL_CURRENT);
 	lock_all_but(FREE_MIB);
 	try("map=0", false, seconds);
