@@ -1187,6 +1187,16 @@ static inline ssize_t abuse_iocb_write(struct file *file, struct kiocb *iocb,
 #define abuse_folio_reach(folio, offset)	(folio_size(folio) - (offset))
 #endif
 
+/* Whether the file takes IOCB_DIRECT. Up to 5.19 that is a member of its mapping alone. */
+static inline bool abuse_file_can_bypass_cache(const struct file *file)
+{
+#ifdef FMODE_CAN_ODIRECT
+	return file->f_mode & FMODE_CAN_ODIRECT;
+#else
+	return file->f_mapping->a_ops->direct_IO;
+#endif
+}
+
 /*
  * Whether reading the file may need a permission of fanotify's listeners. Marks of a mount
  * cannot be seen; before 6.10 there is but the number of all marks on a file system.
