@@ -44,7 +44,7 @@ check-kernel: export CHECK_KERNEL_TREE := $(TREE)
 check-kernel:				## all module tests on a kernel with KASAN, lockdep, kmemleak (built once; WITH=kcsan, TREE=kernel source)
 	@tests/check kernel
 
-check-field:				## what other tools say of a loop disk and of ours; not all of it agrees yet
+check-field:				## what other tools say of a loop disk and of ours
 	@tests/check field
 
 fuzz:					## processes of three users against the module (RUNS=, SECONDS_EACH=, WITH=kasan|kcsan|none)

@@ -26,14 +26,15 @@ said() {
 	local status=0 name=${1##*/} number
 	number=$(lsblk -ndo MAJ:MIN "$1" | tr -d ' ')
 	{
-		DISK=$1 NAME=$name MNT=$work/$name timeout 60 bash -c "$2" 2>&1 </dev/null || status=$?
+		DISK=$1 NAME=$name MNT=$work/$name timeout 60 bash -c "$2" 2>&1 </dev/null 3<&- || status=$?
 		echo "status $status"
 	} | sed -E "s,$name,DISK,g; s,\b$number\b,NUMBER,g; s,(loop|abuse)\.img,FILE,g; s,\bloop\b,disk,g
-		s,[0-9a-zA-Z]{6}(-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6},UUID,g; s,[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12},UUID,g
+		s,[0-9a-zA-Z]{6}(-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6},UUID,g; s,[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12},UUID,g
 		s,[0-9a-f]{8}(:[0-9a-f]{8}){3},UUID,g; s,[ 	]+, ,g; s, \$,,"
 }
 
-# compare <<END: lines of "works COMMAND" or "fails COMMAND", which is what it does on both disks, saying the same.
+# compare <<END: lines of "works COMMAND" or "fails COMMAND", which is what it does on both disks, saying the same, or of
+# "refused COMMAND": it fails on the abuse disk, in whatever words.
 compare() {
 	local wanted command on_loop on_abuse
 	mkdir -p "$work/${loop##*/}" "$work/${abuse##*/}"
@@ -41,9 +42,10 @@ compare() {
 		[ -n "$wanted" ] || continue
 		on_loop=$(said "$loop" "$command")
 		on_abuse=$(said "$abuse" "$command")
-		if [ "$on_loop" = "$on_abuse" ] && case $wanted in
-		works)	[[ $on_loop = *"status 0" ]] ;;
-		fails)	[[ $on_loop != *"status 0" && $on_loop != *"status 127" ]] ;;
+		if case $wanted in
+		works)	[[ $on_abuse = "$on_loop" && $on_abuse = *"status 0" ]] ;;
+		fails)	[[ $on_abuse = "$on_loop" && $on_abuse != *"status "@(0|127) ]] ;;
+		refused) [[ $on_abuse != *"status "@(0|127) ]] ;;
 		esac then
 			pass "$command"
 		else
