@@ -352,6 +352,7 @@ struct abuse_target {
 	s64 epoch;			/* set-up that last used it; dev->lock */
 	errseq_t wb_err;		/* of file, when that began */
 	bool has_own_pages;		/* READs of the map may copy from its page cache */
+	bool can_swap_directly;		/* a disk is below it, and it takes IOCB_DIRECT */
 
 	/* The map's (map_files.c). */
 	struct list_head mapped;	/* of dev->map->files, with a reference; dev->lock */

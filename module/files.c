@@ -231,6 +231,8 @@ static struct abuse_target *abuse_target_alloc(struct abuse_device *dev, int fd)
 	target->file = file;
 	target->block_mask = abuse_file_block_size(file) - 1;
 	target->has_own_pages = abuse_file_has_own_pages(file);
+	target->can_swap_directly = abuse_file_bdev(file) &&
+				    abuse_file_can_bypass_cache(file);
 	INIT_LIST_HEAD(&target->mapped);
 	target->cred = get_current_cred();
 	target->dev = dev;

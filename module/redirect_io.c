@@ -15,8 +15,8 @@
 #define ABUSE_WORKER_FLAGS	(PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO)
 
 /*
- * More for a write to swap space: it takes little memory, from the reserves, and gives some. With PF_MEMALLOC
- * alone it would look like direct reclaim, for which file systems refuse to write back.
+ * More for a write to swap space: it takes little memory, from the reserves, and gives some. With
+ * PF_MEMALLOC alone it would look like direct reclaim, in which file systems refuse to write back.
  */
 #define ABUSE_SWAP_FLAGS	(PF_MEMALLOC | PF_KSWAPD)
 
@@ -29,11 +29,14 @@ struct abuse_io_context {
 	struct abuse_cgroup cgroup;
 };
 
-/* A page that leaves memory for swap space must not need another one in the file's cache. */
-static bool abuse_bio_is_swap(const struct bio *bio, const struct abuse_target *target)
+/*
+ * A page that leaves memory for swap space must not need another one in the file's cache. A file
+ * in memory, or one whose file system has no disk, could take all of the reserves.
+ */
+static bool abuse_bio_swaps_directly(const struct bio *bio,
+				     const struct abuse_target *target)
 {
-	return bio && (bio->bi_opf & REQ_SWAP) &&
-	       abuse_file_can_bypass_cache(target->file);
+	return bio && (bio->bi_opf & REQ_SWAP) && target->can_swap_directly;
 }
 
 /*
@@ -49,7 +52,7 @@ static void abuse_io_context_enter(struct abuse_io_context *context,
 		.flags = current->flags,
 	};
 	current->flags |= ABUSE_WORKER_FLAGS;
-	if (abuse_bio_is_swap(bio, target))
+	if (abuse_bio_swaps_directly(bio, target))
 		current->flags |= ABUSE_SWAP_FLAGS;
 	abuse_cgroup_join(&context->cgroup, bio);
 }
@@ -57,7 +60,8 @@ static void abuse_io_context_enter(struct abuse_io_context *context,
 static void abuse_io_context_leave(struct abuse_io_context *context)
 {
 	abuse_cgroup_leave(&context->cgroup);
-	current_restore_flags(context->flags, ABUSE_WORKER_FLAGS | ABUSE_SWAP_FLAGS);
+	current_restore_flags(context->flags,
+			      ABUSE_WORKER_FLAGS | ABUSE_SWAP_FLAGS);
 	revert_creds(context->cred);
 }
 
@@ -129,7 +133,7 @@ static int abuse_redirect_iocb_flags(const struct abuse_redirect *r,
 	/* The file was registered without O_APPEND, but fcntl(2) can set it. */
 	int flags = iocb_flags(r->target->file) & ~IOCB_APPEND;
 
-	if (abuse_bio_is_swap(r->bio, r->target))
+	if (abuse_bio_swaps_directly(r->bio, r->target))
 		flags |= IOCB_DIRECT;
 	if ((flags & IOCB_DIRECT) && (r->refused || !abuse_redirect_is_aligned(r)))
 		flags &= ~IOCB_DIRECT;
