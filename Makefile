@@ -33,7 +33,7 @@ demo:					## the whole story in a throwaway guest (SUITE=trixie)
 check:					## nearly all tests, in guests of trixie, and a smoke test on the other suites; about an hour
 	@tests/check most
 
-check-all:				## that, README.md's session, arm64, redirects on each suite, the packages' life on two more: over an hour
+check-all:				## that, README.md's session, dracut, other tools, arm64, maps and redirects on each suite, the packages' life on two more: hours
 	@tests/check all
 
 check-quick:				## unit tests, command line and lint: no guest, no root; under 3 minutes

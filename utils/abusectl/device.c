@@ -197,7 +197,7 @@ static int match_name(const struct abuse_dev *dev, void *arg)
 	return 1;
 }
 
-/* Not by abuse_dev_find(): a name may look like a number. */
+/* Not by abuse_dev_find(): a name may look like a number. Many devices have none. */
 int device_find(int wanted, const char *name)
 {
 	struct called called = { name, -1 };
@@ -205,7 +205,8 @@ int device_find(int wanted, const char *name)
 
 	if (wanted >= 0)
 		return abuse_dev_stat((unsigned int)wanted, &dev) ? -1 : wanted;
-	abuse_dev_each(match_name, &called);
+	if (*name)
+		abuse_dev_each(match_name, &called);
 	return called.number;
 }
 
