@@ -54,6 +54,9 @@ const char *module_remedy(void);
 /* commands/add.c: is there such a key of add? */
 bool add_knows(const char *name);
 
+/* command.c: runs another command and awaits its end: its wait status, or -1 once it has reported why there is none */
+int command_run(const char *subject, char *const words[]);
+
 /* commands/help.c */
 void help_all(void);
 void help_one(const struct cmd *cmd);

@@ -18,11 +18,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define MAX_FINDS	32
@@ -68,18 +66,13 @@ static int scan(unsigned int number)
 {
 	char disk[32];
 	char *words[] = { (char *)"partx", (char *)"--update", disk, NULL };
-	int ret, status;
-	pid_t child;
+	int status;
 
 	snprintf(disk, sizeof(disk), "/dev/abuse%u", number);
-	ret = posix_spawnp(&child, words[0], NULL, NULL, words, environ);
-	if (ret)
-		return failed(disk, "partx cannot be run: %s", strerror(ret));
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return failed(disk, "partx cannot be waited for: %s", strerror(errno));
-	return status ? failed(disk, "partx found no partitions that it could add; the disk is "
-			       "served") : EXIT_OK;
+	status = command_run(disk, words);
+	if (status > 0)
+		failed(disk, "partx found no partitions that it could add; the disk is served");
+	return status ? EXIT_FAILED : EXIT_OK;
 }
 
 /* Output for the caller when the disk is served; the serving process prints it. */

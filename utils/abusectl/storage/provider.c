@@ -12,10 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -45,17 +43,13 @@ static int start_unit(const char *name)
 {
 	char unit[64];
 	char *words[] = { (char *)"systemctl", (char *)"start", unit, NULL };
-	int ret, status;
-	pid_t child;
+	int status;
 
 	snprintf(unit, sizeof(unit), "abuse@%s.service", name);
-	ret = posix_spawnp(&child, words[0], NULL, NULL, words, environ);
-	if (ret)
-		return failed(unit, "systemctl cannot be run: %s", strerror(ret));
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return failed(unit, "systemctl cannot be waited for: %m");
-	return status ? failed(unit, "cannot be started; 'systemctl status %s' shows why", unit) : EXIT_OK;
+	status = command_run(unit, words);
+	if (status > 0)
+		failed(unit, "cannot be started; 'systemctl status %s' shows why", unit);
+	return status ? EXIT_FAILED : EXIT_OK;
 }
 
 /* The number of the disk, or -errno. *read_only is what is wanted, and then what the disk is to be opened for. */
