@@ -194,9 +194,6 @@ struct abuse_queue {
 	u64 seq;
 	unsigned int turns;		/* fetches by servers at home here */
 	u32 next;			/* queue where these go on if this one is empty */
-	unsigned int vain_spins;	/* in a row; a hint, as the next two are */
-	u32 wake_ns;			/* that a wake-up took of late */
-	u64 woken_at;			/* local_clock() when one was begun, or 0 */
 	u32 spinning;			/* a server busy-polls; it looks again before it sleeps */
 	wait_queue_head_t fetch_wait;	/* exchange; exclusive */
 } ____cacheline_aligned_in_smp;

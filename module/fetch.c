@@ -20,16 +20,6 @@
 /* One turn of a busy-poll in this many checks other queues than that of the server's processor. */
 #define ABUSE_SPIN_ELSEWHERE	64
 
-/* After this many spins on a queue that found nothing, one wait in this many spins. */
-#define ABUSE_VAIN_SPINS	4
-#define ABUSE_SPIN_AGAIN	16
-
-/*
- * A spin lasts at most as long as this many wake-ups take. One is too short: a submitter
- * that waits for each request must be woken before it submits the next one.
- */
-#define ABUSE_SPIN_WAKES	4
-
 static u16 abuse_request_flags(const struct request *rq)
 {
 	u16 flags = 0;
@@ -294,33 +284,6 @@ int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
 	return n;
 }
 
-/* An idle device: after some spins that found nothing, only one wait in many spins. */
-static bool abuse_is_spin_worth_it(const struct abuse_queue *home)
-{
-	unsigned int vain = READ_ONCE(home->vain_spins);
-
-	return vain < ABUSE_VAIN_SPINS || !(vain % ABUSE_SPIN_AGAIN);
-}
-
-static void abuse_count_vain_spin(struct abuse_queue *home)
-{
-	WRITE_ONCE(home->vain_spins, READ_ONCE(home->vain_spins) + 1);
-}
-
-/* Measures the wake-up that ended this sleep; clocks of processors may differ, so a hint. */
-static void abuse_learn_wake_time(struct abuse_queue *home)
-{
-	u64 woken_at = READ_ONCE(home->woken_at);
-	s64 took = local_clock() - woken_at;
-	s64 before = READ_ONCE(home->wake_ns);
-
-	WRITE_ONCE(home->woken_at, 0);
-	if (!woken_at || took <= 0)
-		return;
-	took = min_t(s64, took, ABUSE_MAX_SPIN_NS);
-	WRITE_ONCE(home->wake_ns, before + (took - before) / 8);
-}
-
 /* Another task wants the processor, or the server has a signal. */
 static bool abuse_is_spin_unwanted(void)
 {
@@ -345,33 +308,20 @@ static bool abuse_spin_finds(const struct abuse_server *srv,
 static bool abuse_spin_for_requests(const struct abuse_server *srv, struct abuse_queue *home,
 		 u64 spin_ns)
 {
-	u64 end = local_clock() +
-		  min_t(u64, spin_ns, ABUSE_SPIN_WAKES * READ_ONCE(home->wake_ns));
-	bool found, unwanted = false;
+	u64 end = local_clock() + spin_ns;
 	unsigned int turn = 0;
+	bool found;
 
-	if (!abuse_is_spin_worth_it(home)) {
-		abuse_count_vain_spin(home);
-		return false;
-	}
 	preempt_disable();
 	if (READ_ONCE(home->spinning) || cmpxchg(&home->spinning, 0, 1)) {
 		preempt_enable();
 		return false;
 	}
 	while (!(found = abuse_spin_finds(srv, home, ++turn)) &&
-	       local_clock() < end) {
-		unwanted = abuse_is_spin_unwanted();
-		if (unwanted)
-			break;
+	       local_clock() < end && !abuse_is_spin_unwanted())
 		cpu_relax();
-	}
 	smp_store_mb(home->spinning, 0);
 	preempt_enable();
-	if (found)
-		WRITE_ONCE(home->vain_spins, 0);
-	else if (!unwanted)
-		abuse_count_vain_spin(home);
 	return found;
 }
 
@@ -383,7 +333,6 @@ static bool abuse_spin_for_requests(const struct abuse_server *srv, struct abuse
 int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 {
 	struct abuse_queue *home = abuse_queue_at_home(srv->dev);
-	bool has_slept = false;
 	DEFINE_WAIT(wait);
 	int err = 0;
 
@@ -402,14 +351,11 @@ int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
 			err = -EINTR;
 			break;
 		}
-		has_slept = true;
 		if (!schedule_hrtimeout_range(deadline, current->timer_slack_ns,
 					      HRTIMER_MODE_ABS))
 			err = -ETIME;
 	}
 	finish_wait(&home->fetch_wait, &wait);
-	if (has_slept && !err)
-		abuse_learn_wake_time(home);
 	/* A wake-up may have come together with the error: pass it on. */
 	if (err)
 		abuse_wake_next(srv->dev);

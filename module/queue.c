@@ -5,14 +5,10 @@
  * until a list has a request. submit.c and limit.c append, fetch.c and legacy.c take,
  * recover.c puts back.
  */
-#include <linux/sched/clock.h>
 #include <linux/slab.h>
 
 #include "abuse.h"
 #include "trace.h"
-
-/* Nanoseconds that a wake-up takes, as long as none was measured. */
-#define ABUSE_WAKE_NS	5000
 
 int abuse_queues_alloc(struct abuse_device *dev)
 {
@@ -35,7 +31,6 @@ int abuse_queues_alloc(struct abuse_device *dev)
 		INIT_LIST_HEAD(&queue->pending);
 		INIT_LIST_HEAD(&queue->backlog);
 		init_waitqueue_head(&queue->fetch_wait);
-		queue->wake_ns = ABUSE_WAKE_NS;
 	}
 	return 0;
 }
@@ -129,7 +124,6 @@ static bool abuse_wake_sleeper(struct abuse_queue *queue)
 	/* The callers have made the barrier: abuse_wake_one(), abuse_wake_next(). */
 	if (!waitqueue_active(&queue->fetch_wait))
 		return false;
-	WRITE_ONCE(queue->woken_at, local_clock());
 	wake_up_interruptible(&queue->fetch_wait);
 	return true;
 }

@@ -198,9 +198,8 @@ struct abuse_reply {
  * is the queue of the caller's processor if that has requests, but one call in eight
  * begins at another queue; the others take turns.
  * If there is no request, the call blocks up to wait ns and busy-polls for at most spin ns
- * of them. It does not block if a reply's status is EFAULT or EINVAL. Busy-polling lasts
- * as long as four recent wake-ups took, becomes rare if it found nothing, and ends if
- * another task wants the processor; one thread per hardware queue does it at a time.
+ * of them. It does not block if a reply's status is EFAULT or EINVAL. Busy-polling ends
+ * if another task wants the processor; one thread per hardware queue does it at a time.
  * After each 256 KiB of payload the call completes the requests so far, and lets other
  * tasks run.
  * It returns 0 if a reply was taken, a request was fetched, or the time is over

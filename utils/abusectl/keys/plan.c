@@ -37,7 +37,7 @@ static const struct key own_keys[] = {
 		  "mem, null and zero)" },
 	{ { "spin" }, KEY_TIME, OWN(spin), 0, ABUSE_MAX_SPIN,
 	  .help = "busy-poll at most this long before sleeping, 0 to\n"
-		  "1ms (default 200us)" },
+		  "1ms (default 50us)" },
 	{ { "redirect" }, KEY_NUMBER, OWN(redirect), 0, 1, .value = "0|1",
 	  .help = "1: the kernel reads and writes the file itself,\n"
 		  "if it can (default 1)" },
