@@ -180,7 +180,8 @@ static int abuse_alloc_tag_set(struct abuse_device *dev)
 	int err;
 
 	set->ops = &abuse_mq_ops;
-	set->nr_hw_queues = dev->hw_queues;
+	set->nr_maps = HCTX_MAX_TYPES;
+	set->nr_hw_queues = min_t(u32, dev->hw_queues, nr_cpu_ids);
 	set->queue_depth = dev->depth;
 	set->numa_node = NUMA_NO_NODE;
 	set->timeout = ABUSE_RQ_TIMEOUT;
@@ -191,7 +192,7 @@ static int abuse_alloc_tag_set(struct abuse_device *dev)
 	err = blk_mq_alloc_tag_set(set);
 	if (err)
 		return err;
-	/* The kernel may have made fewer queues: at most one per processor, as memory allows. */
+	/* The kernel may have made fewer queues, as memory allows. */
 	dev->hw_queues = set->nr_hw_queues;
 	dev->depth = set->queue_depth;
 	dev->nr_slots = dev->hw_queues * dev->depth;

@@ -65,7 +65,7 @@ static bool abuse_map_take(struct abuse_device *dev, struct request *rq,
 		run->nr_missed++;
 		return false;
 	}
-	blk_mq_start_request(rq);
+	abuse_start_request(rq);
 	if (abuse_map_read_here(rq, &place, run)) {
 		abuse_end_in_place(dev, rq, &run->tally);
 		run->nr_in_place++;

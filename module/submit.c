@@ -146,7 +146,7 @@ static __always_inline blk_status_t abuse_take_request(struct abuse_device *dev,
 	blk_status_t status = abuse_admit_request(dev, rq);
 
 	if (likely(status == BLK_STS_OK)) {
-		blk_mq_start_request(rq);
+		abuse_start_request(rq);
 		abuse_enqueue_request(dev, queue, abuse_begin_request(queue, rq),
 				      ABUSE_FREE);
 	}
@@ -283,5 +283,7 @@ const struct blk_mq_ops abuse_mq_ops = {
 	.queue_rq	= abuse_queue_rq,
 	ABUSE_QUEUE_RQS(abuse_queue_rqs)
 	.commit_rqs	= abuse_commit_rqs,
+	.map_queues	= abuse_map_queues,
+	.poll		= abuse_poll,
 	.timeout	= abuse_rq_timeout,
 };

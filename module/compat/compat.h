@@ -57,6 +57,11 @@
 #define __uninitialized
 #endif
 
+/* Polled I/O; until 5.16 by its other name. */
+#ifndef REQ_POLLED
+#define REQ_POLLED REQ_HIPRI
+#endif
+
 /* Atomic writes; before 6.13 or so limits alone say that a queue can. */
 #ifndef REQ_ATOMIC
 #define REQ_ATOMIC 0
@@ -118,6 +123,23 @@
 #else
 #define ABUSE_TIMEOUT_FN(name, rq) \
 	enum blk_eh_timer_return name(struct request *rq, bool compat_reserved)
+#endif
+
+/* ABUSE_MAP_QUEUES_FN() returns ABUSE_QUEUES_MAPPED. */
+#if ABUSE_HAVE_MAP_QUEUES
+#define ABUSE_MAP_QUEUES_FN(name, set) void name(struct blk_mq_tag_set *set)
+#define ABUSE_QUEUES_MAPPED
+#else
+#define ABUSE_MAP_QUEUES_FN(name, set) int name(struct blk_mq_tag_set *set)
+#define ABUSE_QUEUES_MAPPED 0
+#endif
+
+#if ABUSE_HAVE_POLL_BATCH
+#define ABUSE_POLL_FN(name, hctx) \
+	int name(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *compat_batch)
+#else
+#define ABUSE_POLL_FN(name, hctx) \
+	int name(struct blk_mq_hw_ctx *hctx)
 #endif
 
 /* ---- Requests in bulk --------------------------------------------------------- */

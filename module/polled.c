@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Copyright (C) 2026 the abuse authors
+/*
+ * Polled I/O: a submitter that asks for it (IORING_SETUP_IOPOLL, RWF_HIPRI) does not sleep until
+ * its request is completed, which costs more than a request. It runs on its processor and looks
+ * again and again. Servers and workers complete its requests like any other, so that a queue of
+ * its own would gain nothing: it uses the queues of all, and there is nothing to do in a poll.
+ */
+#include "abuse.h"
+
+/* Into the queues that the tag set has, each for both kinds of submitters. */
+ABUSE_MAP_QUEUES_FN(abuse_map_queues, set)
+{
+	unsigned int type;
+
+	for (type = 0; type < set->nr_maps; type++) {
+		struct blk_mq_queue_map *map = &set->map[type];
+
+		/* Without queues of their own, reads go where all go. */
+		map->nr_queues = type == HCTX_TYPE_READ ? 0 : set->nr_hw_queues;
+		if (map->nr_queues)
+			blk_mq_map_queues(map);
+	}
+	return ABUSE_QUEUES_MAPPED;
+}
+
+/* The submitter sees by itself that its request is completed. */
+ABUSE_POLL_FN(abuse_poll, hctx)
+{
+	return 0;
+}
+
+/*
+ * From REQ_POLLED bio_put() concludes that bottom halves are on, but here they are off where a
+ * request is completed (complete.c). The flag has no other use once a request is started; a
+ * scheduler merges bios with it and without.
+ */
+void abuse_polled_start(struct request *rq)
+{
+	struct bio *bio;
+
+	__rq_for_each_bio(bio, rq)
+		bio->bi_opf &= ~REQ_POLLED;
+}
