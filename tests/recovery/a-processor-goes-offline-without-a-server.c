@@ -10,7 +10,7 @@
 
 #define CPU	"/sys/devices/system/cpu/cpu1/online"
 #define N	4
-#define GONE	100
+#define GONE	1000
 
 static int online(const char *value)
 {
@@ -58,8 +58,11 @@ int main(void)
 		skip("no processor here that can go offline");
 	atexit(cpu_on);
 	for (int i = 0; i < GONE; i++) {
-		d = device_new_depth(1 + i % 2, 32);
-		need(!device_remove(d.number), "REMOVE");
+		struct abuse_add add = {
+			.size = sizeof(add), .number = ABUSE_NUMBER_ANY, .hw_queues = 1 + i % 2, .depth = 32,
+		};
+
+		need(!device_add(&add) && !device_remove(add.number), "to come and go");
 	}
 	store = memory_new(2 * MIB);
 	for (int queues = 1; queues <= 2; queues++) {
