@@ -132,13 +132,20 @@ static int abuse_redirect_iocb_flags(const struct abuse_redirect *r,
 {
 	/* The file was registered without O_APPEND, but fcntl(2) can set it. */
 	int flags = iocb_flags(r->target->file) & ~IOCB_APPEND;
+	bool swaps = abuse_bio_swaps_directly(r->bio, r->target);
 
-	if (abuse_bio_swaps_directly(r->bio, r->target))
+	if (swaps)
 		flags |= IOCB_DIRECT;
 	if ((flags & IOCB_DIRECT) && (r->refused || !abuse_redirect_is_aligned(r)))
 		flags &= ~IOCB_DIRECT;
 	if (abuse_redirect_is_durable(r, rq))
 		flags |= IOCB_DSYNC;
+	/*
+	 * Swap space need not outlive a power cut. ext4 refuses, with a warning, to write an
+	 * inode back for a task that uses the reserves.
+	 */
+	if (swaps)
+		flags &= ~(IOCB_DSYNC | IOCB_SYNC);
 	return flags;
 }
 
