@@ -40,5 +40,6 @@ void abuse_polled_start(struct request *rq)
 	struct bio *bio;
 
 	__rq_for_each_bio(bio, rq)
-		bio->bi_opf &= ~REQ_POLLED;
+		if (bio->bi_opf & REQ_POLLED)
+			bio->bi_opf &= ~REQ_POLLED;
 }
