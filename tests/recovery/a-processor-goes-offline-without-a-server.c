@@ -10,7 +10,8 @@
 
 #define CPU	"/sys/devices/system/cpu/cpu1/online"
 #define N	4
-#define GONE	1000
+#define GONE	1000	/* each takes several grace periods of RCU, so some at once */
+#define THREADS	20
 
 static int online(const char *value)
 {
@@ -24,6 +25,23 @@ static int online(const char *value)
 static int switch_to(void *arg)
 {
 	return online(arg);
+}
+
+static int come_and_go(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < GONE / THREADS; i++) {
+		struct abuse_add add = {
+			.size = sizeof(add), .number = ABUSE_NUMBER_ANY, .hw_queues = 1 + i % 2, .depth = 32,
+		};
+		int ret = device_add(&add);
+
+		if (!ret)
+			ret = device_remove(add.number);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 static void cpu_on(void)
@@ -51,19 +69,16 @@ int main(void)
 	unsigned char *store;
 	struct device d;
 	struct ram *ram;
-	struct job job;
+	struct job job, jobs[THREADS];
 
 	test_begin();
 	if (access(CPU, W_OK))
 		skip("no processor here that can go offline");
 	atexit(cpu_on);
-	for (int i = 0; i < GONE; i++) {
-		struct abuse_add add = {
-			.size = sizeof(add), .number = ABUSE_NUMBER_ANY, .hw_queues = 1 + i % 2, .depth = 32,
-		};
-
-		need(!device_add(&add) && !device_remove(add.number), "to come and go");
-	}
+	for (int i = 0; i < THREADS; i++)
+		job_start(&jobs[i], come_and_go, NULL);
+	for (int i = 0; i < THREADS; i++)
+		need(!job_wait(&jobs[i], "devices to come and go"), "them to do so");
 	store = memory_new(2 * MIB);
 	for (int queues = 1; queues <= 2; queues++) {
 		printf("# %d hardware queues\n", queues);
