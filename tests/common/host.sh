@@ -18,3 +18,12 @@ in_guest() {
 
 # disk FILE SIZE: a blank disk for --disk.
 disk() { rm -f "$1"; truncate -s "$2" "$1"; }
+
+# is_clean IMAGE: an ext4 file system that was unmounted, in $work.
+is_clean() {
+	e2fsck -fn "$1" >"$work/e2fsck.log" 2>&1 || fail "e2fsck -fn of ${1##*/} gave $?: $(cat "$work/e2fsck.log")"
+	dumpe2fs -h "$1" >"$work/dumpe2fs.log" 2>/dev/null
+	grep -qE '^Filesystem state: +clean$' "$work/dumpe2fs.log" || fail "${1##*/} is not clean"
+	! grep -q needs_recovery "$work/dumpe2fs.log" || fail "the journal of ${1##*/} has to be replayed"
+	pass "${1##*/} is clean"
+}
