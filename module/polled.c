@@ -31,9 +31,9 @@ ABUSE_POLL_FN(abuse_poll, hctx)
 }
 
 /*
- * From REQ_POLLED bio_put() concludes that bottom halves are on, but here they are off where a
- * request is completed (complete.c). The flag has no other use once a request is started; a
- * scheduler merges bios with it and without.
+ * From the flags of a polled bio bio_put() concludes that bottom halves are on, but here they are
+ * off where a request is completed (complete.c). The flags have no other use once a request is
+ * started; a scheduler merges bios with them and without.
  */
 void abuse_polled_start(struct request *rq)
 {
@@ -41,5 +41,5 @@ void abuse_polled_start(struct request *rq)
 
 	__rq_for_each_bio(bio, rq)
 		if (bio->bi_opf & REQ_POLLED)
-			bio->bi_opf &= ~REQ_POLLED;
+			bio_clear_polled(bio);
 }

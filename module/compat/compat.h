@@ -61,6 +61,9 @@
 #ifndef REQ_POLLED
 #define REQ_POLLED REQ_HIPRI
 #endif
+#if !ABUSE_HAVE_BIO_CLEAR_POLLED
+#define bio_clear_polled(bio) ((bio)->bi_opf &= ~REQ_POLLED)
+#endif
 
 /* Atomic writes; before 6.13 or so limits alone say that a queue can. */
 #ifndef REQ_ATOMIC
