@@ -145,6 +145,8 @@ static void merged_with_others(void)
 	is(device_remove(d.number), 0, "REMOVE");
 }
 
+static _Atomic bool *has_submitted;
+
 static int poll_for_ever(void *arg)
 {
 	struct io_uring ring;
@@ -152,7 +154,18 @@ static int poll_for_ever(void *arg)
 
 	ring_new(&ring);
 	submit(&ring, fd, false, 0, 1);
+	*has_submitted = true;
 	return reap(&ring, 1, SIZE) != 1;
+}
+
+static pid_t poller_start(struct device *d)
+{
+	pid_t child;
+
+	*has_submitted = false;
+	child = child_start(poll_for_ever, d);
+	need(wait_for(*has_submitted && attribute_number(d, "queued") >= 1), "a request that waits");
+	return child;
 }
 
 static void without_a_server(void)
@@ -163,16 +176,14 @@ static void without_a_server(void)
 	int ctl;
 
 	set_up(&d, BYTES, 0);
-	child = child_start(poll_for_ever, &d);
-	need(wait_for(attribute_number(&d, "queued") == 1), "a request that waits");
+	child = poller_start(&d);
 	kill(child, SIGKILL);
 	nap_ms(100);
 	ram = ram_start(&d, memory_new(BYTES), BYTES);
 	is(child_wait(child), 256 + SIGKILL, "a killed submitter ends once there is a server");
 	ram_stop(ram);
 
-	child = child_start(poll_for_ever, &d);
-	need(wait_for(attribute_number(&d, "queued") == 1), "a request that waits");
+	child = poller_start(&d);
 	ctl = server_open(&d);
 	is(reset(ctl), 0, "RESET");
 	is(child_wait(child), 1, "RESET ends what is polled, with an error");
@@ -184,6 +195,7 @@ int main(void)
 {
 	test_begin();
 	data = memory_new(N * SIZE);
+	has_submitted = memory_new(4096);
 	from_servers(1, 1);
 	from_servers(2, 3);
 	from_a_map();
