@@ -248,12 +248,15 @@ int abuse_index_remove(u32 number)
 
 	if (!dev)
 		return -ENODEV;
-	/* This may wait for files, so take no lock of the index across it. */
+	/*
+	 * The first half may wait for files, the second for grace periods of RCU: the lock of
+	 * the index is taken after both. Until then the number is not given to another device.
+	 */
 	if (abuse_is_callers_device(dev) || capable(CAP_SYS_ADMIN))
 		err = abuse_device_kill(dev);
 	if (!err) {
-		mutex_lock(&abuse_index_lock);
 		abuse_device_stop(dev);
+		mutex_lock(&abuse_index_lock);
 		xa_store(&abuse_devices, number, ABUSE_REMOVED, GFP_KERNEL);
 		mutex_unlock(&abuse_index_lock);
 		abuse_device_put(dev);
