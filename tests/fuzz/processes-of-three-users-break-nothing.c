@@ -12,8 +12,11 @@
  * fault injection: so many of these processes' allocations, copies and bios fail, and none of the others.
  */
 /* timeout: 150 */
+/* needs: /usr/include/liburing.h:liburing-dev */
+/* cflags: -luring */
 #include "race.h"
 #include <grp.h>
+#include <liburing.h>
 #include <linux/blkpg.h>
 #include <linux/hdreg.h>
 #include <linux/userfaultfd.h>
@@ -649,6 +652,25 @@ static int caller_main(void *arg)
 	return 0;
 }
 
+/* Half of the rings go before what they poll for has ended. */
+static void poll_for(int fd, unsigned char *data, const uint64_t range[2])
+{
+	struct io_uring_cqe *cqe;
+	struct io_uring_sqe *sqe;
+	struct io_uring ring;
+
+	if (io_uring_queue_init(2, &ring, IORING_SETUP_IOPOLL))
+		return;
+	sqe = io_uring_get_sqe(&ring);
+	if (below(2))
+		io_uring_prep_read(sqe, fd, data, range[1], range[0]);
+	else
+		io_uring_prep_write(sqe, fd, data, range[1], range[0]);
+	if (io_uring_submit(&ring) == 1 && below(2))
+		io_uring_wait_cqe(&ring, &cqe);
+	io_uring_queue_exit(&ring);
+}
+
 /* The other side of the devices. */
 static int issuer_main(void *arg)
 {
@@ -670,7 +692,7 @@ static int issuer_main(void *arg)
 			nap_ms(2);
 			continue;
 		}
-		switch (below(11)) {
+		switch (below(12)) {
 		case 0: pread(fd, data, range[1], range[0]); break;
 		case 1: case 2: pwrite(fd, data, range[1], range[0]); break;
 		case 3: fsync(fd); break;
@@ -681,6 +703,7 @@ static int issuer_main(void *arg)
 		case 8: ioctl(fd, BLKFLSBUF); break;
 		case 9: ioctl(fd, HDIO_GETGEO, &geometry); break;
 		case 10: ioctl(fd, 0x2285 /* SG_IO */, data); break;
+		case 11: poll_for(fd, data, range); break;
 		}
 		close(fd);
 		tally->other++;
