@@ -6,6 +6,7 @@
  * and a server that comes later answers them all. Devices that were removed before are
  * asked for nothing: their queues went with them.
  */
+/* timeout: 150 */
 #include "recorder.h"
 
 #define CPU	"/sys/devices/system/cpu/cpu1/online"
@@ -78,7 +79,8 @@ int main(void)
 	for (int i = 0; i < THREADS; i++)
 		job_start(&jobs[i], come_and_go, NULL);
 	for (int i = 0; i < THREADS; i++)
-		need(!job_wait(&jobs[i], "devices to come and go"), "them to do so");
+		need(wait_for_within(stretched(100), jobs[i].done) &&
+		     !job_wait(&jobs[i], "devices to come and go"), "devices to come and go");
 	store = memory_new(2 * MIB);
 	for (int queues = 1; queues <= 2; queues++) {
 		printf("# %d hardware queues\n", queues);
