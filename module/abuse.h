@@ -565,17 +565,9 @@ void abuse_set_limit(struct abuse_device *dev, u32 limit);
 
 ABUSE_MAP_QUEUES_FN(abuse_map_queues, set);
 ABUSE_POLL_FN(abuse_poll, hctx);
-void abuse_polled_start(struct request *rq);
+void abuse_start_request(struct request *rq);
 
 /* ---- submit.c: a request arrives ---------------------------------------- */
-
-/* In the place of blk_mq_start_request(). */
-static inline void abuse_start_request(struct request *rq)
-{
-	blk_mq_start_request(rq);
-	if (unlikely(rq->cmd_flags & REQ_POLLED || rq->bio != rq->biotail))
-		abuse_polled_start(rq);
-}
 
 extern const struct blk_mq_ops abuse_mq_ops;
 

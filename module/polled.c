@@ -31,14 +31,19 @@ ABUSE_POLL_FN(abuse_poll, hctx)
 }
 
 /*
+ * In the place of blk_mq_start_request().
+ *
  * From the flags of a polled bio bio_put() concludes that bottom halves are on, but here they are
  * off where a request is completed (complete.c). The flags have no other use once a request is
  * started; a scheduler merges bios with them and without.
  */
-void abuse_polled_start(struct request *rq)
+void abuse_start_request(struct request *rq)
 {
 	struct bio *bio;
 
+	blk_mq_start_request(rq);
+	if (likely(!(rq->cmd_flags & REQ_POLLED) && rq->bio == rq->biotail))
+		return;
 	__rq_for_each_bio(bio, rq)
 		if (bio->bi_opf & REQ_POLLED)
 			bio_clear_polled(bio);

@@ -410,6 +410,9 @@ enum { REQ_OP_READ, REQ_OP_WRITE, REQ_OP_FLUSH, REQ_OP_DISCARD, REQ_OP_WRITE_ZER
 enum { REQ_FUA = 1, REQ_META = 2, REQ_RAHEAD = 4, REQ_SYNC = 8, REQ_BACKGROUND = 16,
        REQ_NOUNMAP = 32, REQ_ATOMIC = 64 };
 
+#define ABUSE_MAP_QUEUES_FN(name, set)	void name(struct blk_mq_tag_set *set)
+#define ABUSE_POLL_FN(name, hctx)	int name(void *hctx)
+
 struct request {
 	u32 cmd_flags;
 	u64 sector;
