@@ -2,8 +2,7 @@
 /* Copyright (C) 2026 the abuse authors */
 /*
  * "No request crosses a multiple of chunk" holds for DISCARD and WRITE_ZEROES too:
- * a server that stripes by chunk need not split them. A kernel that does not split WRITE_ZEROES
- * writes zeroes instead.
+ * a server that stripes by chunk need not split them.
  */
 #include "recorder.h"
 
@@ -19,8 +18,7 @@ static void check(struct recorder *rec, unsigned int op, uint64_t from,
 	for (unsigned int i = 0; i < rec->n; i++) {
 		uint64_t at = rec->seen[i].sector * 512;
 
-		if (rec->seen[i].op != op &&
-		    (op != ABUSE_OP_WRITE_ZEROES || rec->seen[i].op != ABUSE_OP_WRITE))
+		if (rec->seen[i].op != op)
 			continue;
 		crossing += at / CHUNK != (at + rec->seen[i].length - 1) / CHUNK;
 		sum += rec->seen[i].length;
