@@ -89,8 +89,7 @@ static bool few_sleep(void)
 	n = sleeps(2) - n;
 	rows++;
 	fewest = n < fewest ? n : fewest;
-	/* If a server that looks were put to sleep, this would be IN_A_ROW. */
-	return n < IN_A_ROW * 3 / 4;
+	return n < IN_A_ROW / 2;
 }
 
 static void none_is_woken(void)

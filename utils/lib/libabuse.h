@@ -364,8 +364,7 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 
 #define ABUSE_MAX_THREADS	64
 #define ABUSE_MAX_SPIN		1000000	/* nanoseconds */
-#define ABUSE_DEFAULT_SPIN	50000	/* several wake-ups of a task; 200000 was no faster in a guest
-					 * that needs 100 microseconds for one */
+#define ABUSE_DEFAULT_SPIN	50000	/* nanoseconds; 200000 gained nothing (tests/bench/README.md) */
 
 /* All 0 but device, ops and, to set a device up, params.capacity is a good start. */
 struct abuse_config {
