@@ -246,8 +246,8 @@ int main(void)
 		skip("needs two processors");
 	data = memory_new(4096);
 	keep_awake(0);
-	spin_adds_less_than(0.15, DEFAULT_SPIN, time_of_one, "a rare request, by default,");
-	spin_adds_less_than(1.2, MSEC, time_of_one, "a rare request");
+	spin_adds_less_than(0.15, DEFAULT_SPIN, time_of_one, "a rare request by default");
+	spin_adds_less_than(1.5, MSEC, time_of_one, "a rare request");
 	spin_adds_less_than(0.15, MSEC, time_of_short_wait, "a short wait");
 	wanted_processor();
 	shared_processor();
