@@ -16,6 +16,9 @@ in_guest() {
 		"${options[@]}" "$@"
 }
 
+# need_packages: skips where the run is about a module alone (check-kernel --bare).
+need_packages() { [[ $GUEST_OPTIONS = *--prepared* ]] || skip "no abusectl in the guest"; }
+
 # disk FILE SIZE: a blank disk for --disk.
 disk() { rm -f "$1"; truncate -s "$2" "$1"; }
 
