@@ -36,6 +36,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -473,6 +474,18 @@ static inline void set_up_2009(const struct device *d, uint64_t size,
 	errno = -ret;
 	need(!ret, "SET_STATUS of %s", d->node);
 	close(fd);
+}
+
+/* ---- the kernel ---------------------------------------------------------------- */
+
+/* Whether it is of that version or later, by its name: Enterprise Linux has more than its name says. */
+static inline bool kernel_is_from(unsigned int major, unsigned int minor)
+{
+	unsigned int have_major, have_minor;
+	struct utsname name;
+
+	need(!uname(&name) && sscanf(name.release, "%u.%u", &have_major, &have_minor) == 2, "the kernel's version");
+	return have_major > major || (have_major == major && have_minor >= minor);
 }
 
 /* ---- exchange ------------------------------------------------------------------ */

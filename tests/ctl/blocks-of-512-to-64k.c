@@ -5,19 +5,13 @@
  * whole blocks alone; blocks larger than a page are EINVAL where the kernel has none.
  */
 #include "abuse.h"
-#include <sys/utsname.h>
 
 #define SIZE (1 * MIB)
 
 /* From 6.15 on, and only with folios of several pages. */
 static bool has_large_blocks(void)
 {
-	unsigned int major = 0, minor = 0;
-	struct utsname name;
-
-	need(!uname(&name) && sscanf(name.release, "%u.%u", &major, &minor) == 2,
-	     "the kernel's version");
-	return (major > 6 || (major == 6 && minor >= 15)) &&
+	return kernel_is_from(6, 15) &&
 	       !access("/sys/kernel/mm/transparent_hugepage", F_OK);
 }
 

@@ -7,7 +7,6 @@
  */
 /* timeout: 120 */
 #include <sys/inotify.h>
-#include <sys/utsname.h>
 #include <sys/vfs.h>
 
 #include "map.h"
@@ -44,13 +43,9 @@ static void is_missed(struct io *io, const char *what)
 /* Whether inotify or fanotify may keep this kernel from reading in place there. */
 static bool reads_in_place(int fd)
 {
-	unsigned int major = 0, minor = 0;
 	struct statfs fs;
-	struct utsname uts;
 
-	uname(&uts);
-	sscanf(uts.release, "%u.%u", &major, &minor);
-	return major > 6 || (major == 6 && minor >= 10) ||
+	return kernel_is_from(6, 10) ||
 	       (!fstatfs(fd, &fs) && fs.f_type == 0x01021994 /* tmpfs */);
 }
 

@@ -35,13 +35,7 @@ static int submit(void *arg)
 
 static bool kernel_has_hints(void)
 {
-	FILE *release = popen("uname -r", "r");
-	int major = 0, minor = 0;
-
-	need(release && fscanf(release, "%d.%d", &major, &minor) == 2, "uname");
-	pclose(release);
-	return major < 5 || (major == 5 && minor < 18) ||
-	       (major == 6 && minor >= 9) || major > 6;
+	return !kernel_is_from(5, 18) || kernel_is_from(6, 9);
 }
 
 int main(void)
