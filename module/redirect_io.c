@@ -14,12 +14,6 @@
 
 #define ABUSE_WORKER_FLAGS	(PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO)
 
-/*
- * More for a write to swap space: it takes little memory, from the reserves, and gives some. With
- * PF_MEMALLOC alone it would look like direct reclaim, in which file systems refuse to write back.
- */
-#define ABUSE_SWAP_FLAGS	(PF_MEMALLOC | PF_KSWAPD)
-
 /* ---- credentials and cgroup of the I/O ---------------------------------------- */
 
 /* Credentials, flags and cgroup of a worker, saved while it has those of one request. */
@@ -28,16 +22,6 @@ struct abuse_io_context {
 	unsigned int flags;
 	struct abuse_cgroup cgroup;
 };
-
-/*
- * A page that leaves memory for swap space must not need another one in the file's cache. A file
- * in memory, or one whose file system has no disk, could take all of the reserves.
- */
-static bool abuse_bio_swaps_directly(const struct bio *bio,
-				     const struct abuse_target *target)
-{
-	return bio && (bio->bi_opf & REQ_SWAP) && target->can_swap_directly;
-}
 
 /*
  * Dirty pages of this disk need these writes to become clean: the writes must not be
@@ -52,16 +36,13 @@ static void abuse_io_context_enter(struct abuse_io_context *context,
 		.flags = current->flags,
 	};
 	current->flags |= ABUSE_WORKER_FLAGS;
-	if (abuse_bio_swaps_directly(bio, target))
-		current->flags |= ABUSE_SWAP_FLAGS;
 	abuse_cgroup_join(&context->cgroup, bio);
 }
 
 static void abuse_io_context_leave(struct abuse_io_context *context)
 {
 	abuse_cgroup_leave(&context->cgroup);
-	current_restore_flags(context->flags,
-			      ABUSE_WORKER_FLAGS | ABUSE_SWAP_FLAGS);
+	current_restore_flags(context->flags, ABUSE_WORKER_FLAGS);
 	revert_creds(context->cred);
 }
 
@@ -127,26 +108,57 @@ static bool abuse_redirect_is_durable(const struct abuse_redirect *r,
 	       !(r->dev->features & ABUSE_F_WRITE_CACHE);
 }
 
+/*
+ * A page that leaves memory for swap space must not need another one in the file's cache. A file
+ * in memory, or one whose file system has no disk, could take all of the reserves.
+ */
+static bool abuse_redirect_swaps(const struct abuse_redirect *r)
+{
+	return (r->bio->bi_opf & REQ_SWAP) && r->target->can_swap_directly &&
+	       !r->refused && abuse_redirect_is_aligned(r);
+}
+
 static int abuse_redirect_iocb_flags(const struct abuse_redirect *r,
 			 const struct request *rq)
 {
 	/* The file was registered without O_APPEND, but fcntl(2) can set it. */
 	int flags = iocb_flags(r->target->file) & ~IOCB_APPEND;
-	bool swaps = abuse_bio_swaps_directly(r->bio, r->target);
 
-	if (swaps)
-		flags |= IOCB_DIRECT;
-	if ((flags & IOCB_DIRECT) && (r->refused || !abuse_redirect_is_aligned(r)))
+	if (r->refused || !abuse_redirect_is_aligned(r))
 		flags &= ~IOCB_DIRECT;
 	if (abuse_redirect_is_durable(r, rq))
 		flags |= IOCB_DSYNC;
+	return flags;
+}
+
+/*
+ * For a write to swap space: it takes little memory, from the reserves, and gives some. With
+ * PF_MEMALLOC alone it would look like direct reclaim, in which file systems refuse to write back.
+ */
+#define ABUSE_SWAP_FLAGS	(PF_MEMALLOC | PF_KSWAPD)
+
+static ssize_t abuse_redirect_swap_out(struct abuse_redirect *r)
+{
+	struct file *file = r->target->file;
+	unsigned int flags = current->flags;
+	ssize_t ret;
+
+	r->iocb.ki_flags |= IOCB_DIRECT;
 	/*
 	 * Swap space need not outlive a power cut. ext4 refuses, with a warning, to write an
 	 * inode back for a task that uses the reserves.
 	 */
-	if (swaps)
-		flags &= ~(IOCB_DSYNC | IOCB_SYNC);
-	return flags;
+	r->iocb.ki_flags &= ~(IOCB_DSYNC | IOCB_SYNC);
+	/*
+	 * Somebody may read the former bytes into the page cache meanwhile. That of a disk, unlike
+	 * that of a file, is cleared of them after a synchronous write alone.
+	 */
+	if (S_ISBLK(file_inode(file)->i_mode))
+		r->iocb.ki_complete = NULL;
+	current->flags |= ABUSE_SWAP_FLAGS;
+	ret = abuse_iocb_write(file, &r->iocb, &r->iter);
+	current_restore_flags(flags, ABUSE_SWAP_FLAGS);
+	return ret;
 }
 
 /*
@@ -172,6 +184,8 @@ static ssize_t abuse_redirect_start_io(struct abuse_redirect *r)
 	if (!write)
 		return vfs_iocb_iter_read(file, &r->iocb, &r->iter);
 	r->iocb.ki_flags |= IOCB_WRITE;
+	if (abuse_redirect_swaps(r))
+		return abuse_redirect_swap_out(r);
 	return abuse_iocb_write(file, &r->iocb, &r->iter);
 }
 
