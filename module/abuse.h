@@ -563,9 +563,11 @@ void abuse_set_limit(struct abuse_device *dev, u32 limit);
 
 /* ---- polled.c: submitters that do not sleep ------------------------------- */
 
-ABUSE_MAP_QUEUES_FN(abuse_map_queues, set);
-ABUSE_POLL_FN(abuse_poll, hctx);
+#if ABUSE_HAVE_POLL_FEATURE
+void abuse_map_queues(struct blk_mq_tag_set *set);
+int abuse_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *batch);
 void abuse_start_request(struct request *rq);
+#endif
 
 /* ---- submit.c: a request arrives ---------------------------------------- */
 

@@ -103,13 +103,15 @@ static void abuse_fill_queue_limits(struct queue_limits *lim,
 	abuse_limits_atomic(lim, params->atomic_min, params->atomic_max);
 	abuse_limits_wzeroes_unmap(lim, params->features & ABUSE_F_DISCARD);
 	lim->features &= ~(BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA |
-			   BLK_FEAT_ROTATIONAL);
+			   BLK_FEAT_ROTATIONAL | BLK_FEAT_POLL);
 	if (params->features & ABUSE_F_WRITE_CACHE)
 		lim->features |= BLK_FEAT_WRITE_CACHE;
 	if (params->features & ABUSE_F_FUA)
 		lim->features |= BLK_FEAT_FUA;
 	if (params->features & ABUSE_F_ROTATIONAL)
 		lim->features |= BLK_FEAT_ROTATIONAL;
+	if (params->flags & ABUSE_PARAMS_SEALED)
+		lim->features |= BLK_FEAT_POLL;
 }
 
 /* For an empty disk only: setting limits freezes the queue, which must not wait for requests. */
@@ -180,7 +182,7 @@ static int abuse_alloc_tag_set(struct abuse_device *dev)
 	int err;
 
 	set->ops = &abuse_mq_ops;
-	set->nr_maps = HCTX_MAX_TYPES;
+	set->nr_maps = ABUSE_QUEUE_MAPS;
 	set->nr_hw_queues = min_t(u32, dev->hw_queues, nr_cpu_ids);
 	set->queue_depth = dev->depth;
 	set->numa_node = NUMA_NO_NODE;

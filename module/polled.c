@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Copyright (C) 2026 the abuse authors
 /*
- * Polled I/O: a submitter that asks for it (IORING_SETUP_IOPOLL, RWF_HIPRI) does not sleep until
- * its request is completed, which costs more than a request. It runs on its processor and looks
- * again and again. Servers and workers complete its requests like any other, so that a queue of
- * its own would gain nothing: it uses the queues of all, and there is nothing to do in a poll.
+ * Polled I/O: a submitter that asks for it (IORING_SETUP_IOPOLL) does not sleep until its request
+ * is completed, which costs more than a request. It runs on its processor and looks again and
+ * again. Servers and workers complete its requests like any other, so that a queue of its own
+ * would gain nothing: it uses the queues of all, and there is nothing to do in a poll.
+ *
+ * Only a sealed disk takes it (disk.c). When a submitter is killed, the kernel goes on polling for
+ * it in a task of its own, so whoever serves the disk must not be able to let requests wait for
+ * ever. Kernels without that feature in the limits cannot refuse polled I/O to one disk, and some
+ * (5.15) poll for each page that they need from swap space.
  */
 #include "abuse.h"
 
+#if ABUSE_HAVE_POLL_FEATURE
+
 /* Into the queues that the tag set has, each for both kinds of submitters. */
-ABUSE_MAP_QUEUES_FN(abuse_map_queues, set)
+void abuse_map_queues(struct blk_mq_tag_set *set)
 {
 	unsigned int type;
 
@@ -21,11 +28,10 @@ ABUSE_MAP_QUEUES_FN(abuse_map_queues, set)
 		if (map->nr_queues)
 			blk_mq_map_queues(map);
 	}
-	return ABUSE_QUEUES_MAPPED;
 }
 
 /* The submitter sees by itself that its request is completed. */
-ABUSE_POLL_FN(abuse_poll, hctx)
+int abuse_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *batch)
 {
 	return 0;
 }
@@ -48,3 +54,5 @@ void abuse_start_request(struct request *rq)
 		if (bio->bi_opf & REQ_POLLED)
 			bio_clear_polled(bio);
 }
+
+#endif

@@ -283,7 +283,6 @@ const struct blk_mq_ops abuse_mq_ops = {
 	.queue_rq	= abuse_queue_rq,
 	ABUSE_QUEUE_RQS(abuse_queue_rqs)
 	.commit_rqs	= abuse_commit_rqs,
-	.map_queues	= abuse_map_queues,
-	.poll		= abuse_poll,
+	ABUSE_POLL_OPS(abuse_map_queues, abuse_poll)
 	.timeout	= abuse_rq_timeout,
 };

@@ -57,14 +57,6 @@
 #define __uninitialized
 #endif
 
-/* Polled I/O; until 5.16 by its other name. */
-#ifndef REQ_POLLED
-#define REQ_POLLED REQ_HIPRI
-#endif
-#if !ABUSE_HAVE_BIO_CLEAR_POLLED
-#define bio_clear_polled(bio) ((bio)->bi_opf &= ~REQ_POLLED)
-#endif
-
 /* Atomic writes; before 6.13 or so limits alone say that a queue can. */
 #ifndef REQ_ATOMIC
 #define REQ_ATOMIC 0
@@ -128,21 +120,16 @@
 	enum blk_eh_timer_return name(struct request *rq, bool compat_reserved)
 #endif
 
-/* ABUSE_MAP_QUEUES_FN() returns ABUSE_QUEUES_MAPPED. */
-#if ABUSE_HAVE_MAP_QUEUES
-#define ABUSE_MAP_QUEUES_FN(name, set) void name(struct blk_mq_tag_set *set)
-#define ABUSE_QUEUES_MAPPED
+/* Polled I/O (polled.c): maps of queues and operations. */
+#if ABUSE_HAVE_POLL_FEATURE
+#define ABUSE_QUEUE_MAPS HCTX_MAX_TYPES
+#define ABUSE_POLL_OPS(map_queues_fn, poll_fn) \
+	.map_queues = map_queues_fn, .poll = poll_fn,
 #else
-#define ABUSE_MAP_QUEUES_FN(name, set) int name(struct blk_mq_tag_set *set)
-#define ABUSE_QUEUES_MAPPED 0
-#endif
-
-#if ABUSE_HAVE_POLL_BATCH
-#define ABUSE_POLL_FN(name, hctx) \
-	int name(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *compat_batch)
-#else
-#define ABUSE_POLL_FN(name, hctx) \
-	int name(struct blk_mq_hw_ctx *hctx)
+#define BLK_FEAT_POLL 0
+#define ABUSE_QUEUE_MAPS 1
+#define ABUSE_POLL_OPS(map_queues_fn, poll_fn)
+#define abuse_start_request(rq) blk_mq_start_request(rq)
 #endif
 
 /* ---- Requests in bulk --------------------------------------------------------- */

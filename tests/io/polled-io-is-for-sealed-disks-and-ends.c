@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
 /*
- * Polled I/O (IORING_SETUP_IOPOLL): its bytes are right with one and more hardware queues, from a
+ * Polled I/O (IORING_SETUP_IOPOLL): disks that are not sealed refuse it, because the kernel polls on
+ * for who is killed. On sealed ones its bytes are right with one and more hardware queues, from a
  * server, and from a map with no server. A scheduler merges it with other I/O. Without a server the
  * disk can be reset, and a killed submitter ends once a server comes.
  */
@@ -72,9 +73,62 @@ static bool write_and_read(int fd, unsigned int seed)
 	return is_right && pattern_is(data, N * SIZE, seed);
 }
 
-static void is_polled(const struct device *d)
+static bool is_polled(const struct device *d)
 {
-	ok(!shell("grep -qx 1 /sys/block/abuse%u/queue/io_poll", d->number), "the kernel polls this disk");
+	return !shell("grep -qx 1 /sys/block/abuse%u/queue/io_poll", d->number);
+}
+
+static void set_up_sealed(const struct device *d)
+{
+	struct abuse_params p = params_of(BYTES);
+
+	p.flags = ABUSE_PARAMS_SEALED;
+	set_up_as(d, &p);
+}
+
+static void reset_now(const struct device *d)
+{
+	int ctl = server_open(d);
+
+	need(!reset(ctl), "RESET");
+	close(ctl);
+}
+
+/* udev opens sealed disks, too, and waits for a server. */
+static void reset_and_remove(const struct device *d)
+{
+	reset_now(d);
+	is(device_remove(d->number), 0, "REMOVE");
+}
+
+static void refused_unless_sealed(void)
+{
+	struct device d = device_new();
+	struct io_uring ring;
+	int fd;
+
+	set_up(&d, BYTES, 0);
+	ok(!is_polled(&d), "the kernel does not poll a disk that is not sealed");
+	if (kernel_is_from(6, 11)) {
+		fd = disk_open(&d, O_RDONLY | O_DIRECT);
+		ring_new(&ring);
+		submit(&ring, fd, false, 0, 1);
+		is(reap(&ring, 1, -EOPNOTSUPP), 1, "a read that is refused");
+		io_uring_queue_exit(&ring);
+		close(fd);
+	}
+	reset_now(&d);
+
+	set_up_sealed(&d);
+	if (!is_polled(&d) && !kernel_is_from(6, 11)) {
+		reset_and_remove(&d);
+		skip("this kernel cannot refuse polled I/O to one disk, so that no disk has it");
+	}
+	ok(is_polled(&d), "the kernel polls a sealed disk");
+	reset_now(&d);
+	set_up(&d, BYTES, 0);
+	ok(!is_polled(&d), "not if it is not sealed after RESET");
+	is(device_remove(d.number), 0, "REMOVE");
 }
 
 static void from_servers(unsigned int queues, unsigned int seed)
@@ -83,8 +137,7 @@ static void from_servers(unsigned int queues, unsigned int seed)
 	struct ram *ram;
 	int fd;
 
-	set_up(&d, BYTES, 0);
-	is_polled(&d);
+	set_up_sealed(&d);
 	ram = ram_start(&d, memory_new(BYTES), BYTES);
 	fd = disk_open(&d, O_RDWR | O_DIRECT);
 	for (unsigned int cpu = 0; cpu < 2; cpu++) {
@@ -93,7 +146,7 @@ static void from_servers(unsigned int queues, unsigned int seed)
 	}
 	close(fd);
 	ram_stop(ram);
-	is(device_remove(d.number), 0, "REMOVE");
+	reset_and_remove(&d);
 }
 
 static void from_a_map(void)
@@ -101,7 +154,7 @@ static void from_a_map(void)
 	struct device d = device_new();
 	int file = file_new("/dev/shm", BYTES, 1, O_RDWR), ctl, fd;
 
-	set_up(&d, BYTES, 0);
+	set_up_sealed(&d);
 	ctl = server_open(&d);
 	is(map_bytes(ctl, registered(ctl, file), 0, BYTES, MAP_ALL), 0, "MAP");
 	fd = disk_open(&d, O_RDWR | O_DIRECT);
@@ -121,7 +174,7 @@ static void merged_with_others(void)
 	struct ram *ram;
 	int fd;
 
-	set_up(&d, BYTES, 0);
+	set_up_sealed(&d);
 	if (shell("modprobe -q mq-deadline; echo mq-deadline >/sys/block/abuse%u/queue/scheduler && "
 		  "echo 256 >/sys/block/abuse%u/queue/nr_requests", d.number, d.number)) {
 		printf("# no scheduler here\n");
@@ -142,7 +195,7 @@ static void merged_with_others(void)
 	io_uring_queue_exit(&ring);
 	close(fd);
 	ram_stop(ram);
-	is(device_remove(d.number), 0, "REMOVE");
+	reset_and_remove(&d);
 }
 
 static _Atomic bool *has_submitted;
@@ -175,7 +228,7 @@ static void without_a_server(void)
 	pid_t child;
 	int ctl;
 
-	set_up(&d, BYTES, 0);
+	set_up_sealed(&d);
 	child = poller_start(&d);
 	kill(child, SIGKILL);
 	nap_ms(100);
@@ -196,6 +249,7 @@ int main(void)
 	test_begin();
 	data = memory_new(N * SIZE);
 	has_submitted = memory_new(4096);
+	refused_unless_sealed();
 	from_servers(1, 1);
 	from_servers(2, 3);
 	from_a_map();
