@@ -12,20 +12,20 @@
  *
  * Rules of growth: command numbers carry no size. A struct that may grow
  * begins with its size as the caller knows it, at least that of its first version
- * (EINVAL); what a caller leaves out counts as zeroes, and what the kernel
- * does not know must be zeroes (E2BIG). Unknown flags (but ab_flags) and
+ * (EINVAL). Missing fields count as 0; unknown trailing bytes must be 0 (E2BIG).
+ * Unknown flags (but ab_flags) and
  * non-zero reserved fields are EINVAL, an unknown command is ENOTTY. All
  * such structs are the same for 32-bit and 64-bit programs; pointers are
  * 64-bit integers. Numbers are host endian, sectors are units of 512 bytes.
  * Every call may be made from any number of threads and processes at once.
  *
  * Errors common to all calls on a control node: ENODEV the device was
- * removed; EPERM it is sealed and this descriptor was opened by neither
- * CAP_SYS_ADMIN nor the uid named at set-up, which open, flock and the locks
- * of fcntl then give, too; EFAULT a bad address; EINTR a
- * signal came before anything was done (never restarted by itself).
+ * removed; EPERM the disk is sealed, and this descriptor was opened by neither
+ * CAP_SYS_ADMIN nor seal_uid (open, flock and the locks of fcntl then fail with
+ * it, too); EFAULT a bad address; EINTR a signal came before anything was done
+ * (the kernel never restarts the call by itself).
  *
- * Changes: 1.0 the 2009 interface; exchange, parameters, abuse-control.
+ * Changes: 0.1.0 the 2009 interface; exchange, parameters, files, maps, abuse-control.
  */
 #ifndef _UAPI_LINUX_ABUSE_H
 #define _UAPI_LINUX_ABUSE_H
@@ -120,7 +120,7 @@ struct abuse_xfr_hdr {
 
 #define ABUSE_MAX_ENTRIES	512	/* replies, and requests, in one call */
 #define ABUSE_PAYLOAD_ALIGN	4096	/* bytes; of the buffer and its payloads */
-#define ABUSE_MAX_REQUEST	(1U << 20) /* bytes; largest a set-up may ask for */
+#define ABUSE_MAX_REQUEST	(1U << 20) /* bytes; limit of max_request */
 
 /* abuse_request.op */
 #define ABUSE_OP_READ		0
@@ -130,52 +130,53 @@ struct abuse_xfr_hdr {
 #define ABUSE_OP_WRITE_ZEROES	4
 
 /* abuse_request.flags */
-#define ABUSE_REQ_FUA		(1U << 0)  /* durable before it is answered */
+#define ABUSE_REQ_FUA		(1U << 0)  /* make it durable before you complete it */
 #define ABUSE_REQ_NOUNMAP	(1U << 1)  /* WRITE_ZEROES must not deallocate */
 #define ABUSE_REQ_META		(1U << 2)  /* hint: file system metadata */
 #define ABUSE_REQ_RAHEAD	(1U << 3)  /* hint: read ahead */
-#define ABUSE_REQ_SYNC		(1U << 4)  /* hint: somebody waits for it */
+#define ABUSE_REQ_SYNC		(1U << 4)  /* hint: a process waits for it */
 #define ABUSE_REQ_BACKGROUND	(1U << 5)  /* hint: background writeback */
 #define ABUSE_REQ_ATOMIC	(1U << 6)  /* WRITE: all of it or, after a crash, none */
 
 /*
- * A request, held by the descriptor that fetched it until that descriptor
- * answers it, is closed for the last time, or the process whose exchange bound
- * it is gone: then it goes back to the front of the queue under another id.
+ * A request. The descriptor that fetched it holds it: no other descriptor can
+ * complete it. If the last reference to this descriptor is closed, or the process
+ * that its first exchange bound it to has ended, the request returns to the front
+ * of the queue under another id.
  */
 struct abuse_request {
-	__u64 id;		/* opaque; names this one hand-out */
+	__u64 id;		/* opaque; names this fetch of the request */
 	__u32 op;		/* ABUSE_OP_* */
 	__u32 flags;		/* ABUSE_REQ_* */
 	__u64 sector;		/* first, in units of 512 bytes */
 	__u64 length;		/* bytes */
 	__u64 offset;		/* WRITE: of its payload in the buffer */
-	/* The first version ended here (40 bytes); filled in if request_size has room */
+	/* The first version ended here (40 bytes); filled in if request_size is 48 or more */
 	__u32 ioprio;		/* of the submitter, as ioprio_get(2) returns it */
 	__u32 write_hint;	/* RWH_* of fcntl(2); 0: none, or the kernel has none */
 };
 
 /* abuse_reply.flags */
 #define ABUSE_REPLY_ZERO	(1U << 0)  /* READ: the kernel fills in zeroes */
-#define ABUSE_REPLY_REDIRECT	(1U << 1)  /* the kernel does it on a file */
-#define ABUSE_REPLY_STORE	(1U << 2)  /* WRITE: the kernel puts its bytes there */
+#define ABUSE_REPLY_REDIRECT	(1U << 1)  /* the kernel executes it on a file */
+#define ABUSE_REPLY_STORE	(1U << 2)  /* WRITE: the kernel copies its data to address */
 
 /*
  * result: 0, or an errno of EIO ENOSPC ETIMEDOUT ENODATA EILSEQ ENOLINK, or for
- * DISCARD and WRITE_ZEROES EOPNOTSUPP. A READ answered 0 takes its length in
- * bytes from address, unless ZERO is set. With REDIRECT, result must be 0: the
- * kernel does what was asked for on the registered file, from byte address on. A
+ * DISCARD and WRITE_ZEROES EOPNOTSUPP. For a READ with result 0 the kernel copies
+ * length bytes from address, unless ZERO is set. With REDIRECT, result must be 0: the
+ * kernel executes the request on the registered file, from byte address on. A
  * request with ATOMIC cannot be redirected (EINVAL).
  *
- * With STORE a WRITE's bytes go to address, whether or not they had a place in the
- * buffer, and once all of them are there it has succeeded: they are copied once, into a
- * store that is memory, from where every other server of the device would read them.
- * result must be 0, and the request without FUA and ATOMIC; bytes that are not safe in that memory
- * need a set-up with WRITE_CACHE. After EFAULT part of them may be stored.
+ * With STORE the kernel copies the data of a WRITE to address, also if it was fetched
+ * without data, and the WRITE succeeds when all of it is there: one copy, into a store
+ * that is memory and that every other server of the device reads. result must be 0, and
+ * the request has neither FUA nor ATOMIC. If that memory is not durable, the device needs
+ * WRITE_CACHE. After EFAULT a part of the data may be stored.
  *
  * status: 0 taken; ESTALE not (or no longer) held by this descriptor; EFAULT
  * address is bad; EINVAL result, flags or reserved are. After the last two
- * the request is still held: answer it again.
+ * the request is still held: reply again.
  */
 struct abuse_reply {
 	__u64 id;
@@ -206,13 +207,13 @@ struct abuse_reply {
  * (nr_requests is 0 then).
  *
  * The first exchange binds the descriptor to the address space of its caller, and to the
- * present set-up of the device; a call that sets the device up does so, too. After RESET
- * the descriptor cannot be used for the next set-up: a server that slept through both
- * cannot complete requests of another disk.
+ * present configuration of the device; a call that configures the device does so, too. After
+ * RESET the descriptor cannot be used for the next configuration: a server that slept through
+ * both cannot complete requests of another disk.
  *
  * Errors: EBUSY bound to another process (open your own descriptor); ENXIO
- * requests are asked for but the device is not set up, or was set up anew (open it
- * again); EINVAL a stride that is too small, larger than 4096 or no multiple of
+ * requests are asked for but the device is not configured, or was configured again
+ * (open it again); EINVAL a stride that is too small, larger than 4096 or no multiple of
  * 8, more than 512 entries, a buffer that is not aligned or smaller than the
  * largest request, wait below -1, spin above 1 ms; E2BIG see above; ENOMEM. A
  * request whose entry, payload and count could not be written goes back to the
@@ -230,36 +231,37 @@ struct abuse_exchange {
 	__u32 reply_size;	/* stride of replies: sizeof(struct abuse_reply) */
 	__u32 request_size;	/* stride of requests: sizeof(struct abuse_request) */
 	__u64 replies;		/* address of nr_replies entries */
-	__u64 requests;		/* address of room for max_requests entries */
+	__u64 requests;		/* address of an array of max_requests entries */
 	__u32 nr_replies;
 	__u32 max_requests;
 	__u32 nr_taken;		/* out: replies with status 0 */
 	__u32 nr_requests;	/* out */
 	__u64 buffer;		/* for WRITE payloads, 4096-aligned */
 	__u64 buffer_size;	/* bytes; 0 = payloads are not wanted */
-	__s64 wait;		/* nanoseconds; 0 = do not, -1 = for ever */
+	__s64 wait;		/* nanoseconds; 0 = do not wait, -1 = no limit */
 	__u64 spin;		/* nanoseconds to busy-poll, see above */
 };
 
 /*
- * REGISTER_FILE    makes a regular file or block device one that replies through
- *                  this descriptor may REDIRECT to, at most 256. EBADF: fd is
- *                  none, or is opened neither for reading nor for writing;
+ * REGISTER_FILE    lets replies through this descriptor REDIRECT to a regular file
+ *                  or block device, at most 256 of them. EBADF: fd is no open
+ *                  file, or is opened neither for reading nor for writing;
  *                  EINVAL: it is of another kind, or opened O_APPEND; ELOOP: it
- *                  is this very disk, or on it, or on another of which a file
- *                  leads here, unless other drivers or a file system of several
- *                  disks come between; ETXTBSY: the system swaps to it;
- *                  EMFILE: there are 256; EPERM: the device is an ordinary user's
- *                  and the caller lacks CAP_SYS_ADMIN: no time-out ends what a
- *                  file has, and who can write to a file can hold it up.
+ *                  is this disk or lies on it, directly or through files of other
+ *                  abuse disks (a loop through other drivers, or through a file
+ *                  system of several disks, is not detected); ETXTBSY: it is used
+ *                  as swap space; EMFILE: there are 256; EPERM: the device is an
+ *                  ordinary user's and the caller lacks CAP_SYS_ADMIN. Redirected
+ *                  requests cannot time out, so a user could block them.
  * UNREGISTER_FILE  the argument is the index. Requests redirected before go on.
- *                  ENOENT: there is none.
+ *                  ENOENT: no file has this index.
  *
  * A redirected request can be neither cancelled nor timed out, and the death of its server
  * does not matter. RESET and REMOVE wait for it. If RESET is killed meanwhile (EINTR), the
- * device is empty, and set-up gives EBUSY until the I/O of the file has ended. The kernel uses
+ * device is unconfigured, and calls that configure it give EBUSY until the I/O of the file has
+ * ended. The kernel uses
  * the credentials of the process that registered the file, and charges I/O to the cgroup
- * of the submitter, from Linux 6.0 on memory, too. With O_DIRECT, I/O is direct if
+ * of the submitter, from Linux 5.14 on memory, too. With O_DIRECT, I/O is direct if
  * offset and memory are aligned to the blocks of the file. With FUA it is synchronous. A
  * READ across the end of the file fails with EIO. DISCARD makes a hole, WRITE_ZEROES a
  * hole or zeroes; FLUSH is fdatasync of the whole file. The status EINVAL means: there is
@@ -279,33 +281,36 @@ struct abuse_file {
 /*
  * MAP      says where ranges of the disk lie in registered files. From then on the kernel
  *          serves a request alone if one range holds all of it and grants its operation,
- *          whatever becomes of the servers; all others go to servers. An entry replaces
+ *          also if all servers are dead; all others go to servers. An entry replaces
  *          what it overlaps; with CLEAR it takes rights away. The call is checked as a
  *          whole before any entry takes effect, and returns when the requests that began
  *          under the former ranges have ended. EINTR: it was killed; the new map
  *          holds, and such requests may still run: the same call again waits for them.
- *          The map belongs to the set-up: RESET and REMOVE end it, closing the descriptor or
- *          UNREGISTER_FILE does not. A shrink takes what lies beyond the new end.
- *          Errors: EPERM an ordinary user's device; ENXIO it is not up, or not the set-up
- *          that this descriptor served by EXCHANGE; ENOENT no such file; EINVAL
+ *          The map belongs to the configuration: RESET and REMOVE end it, closing the
+ *          descriptor or UNREGISTER_FILE does not. If the disk shrinks, so does the map.
+ *          Errors: EPERM an ordinary user's device; ENXIO it is not up, or was configured
+ *          again since this descriptor served it by EXCHANGE; ENOENT no such file; EINVAL
  *          two entries overlap, a range beyond the disk or its file, rights that the file
  *          is not opened for, an offset that is no multiple of 512, a range beyond the
  *          caller's RLIMIT_FSIZE; ELOOP as for REGISTER_FILE; ENOMEM.
  * GET_MAP  fills in at most nr entries, those that end beyond sector, in their order; nr
  *          becomes how many. Neighbours are joined. ENXIO: the device is not up.
  *
- * FLUSH syncs the files that took WRITE or SHAPE by the map since they were synced, and then
+ * FLUSH syncs the files to which mapped requests have written since their last sync, and then
  * goes to a server, unless WRITE is mapped for the whole disk. Before a server maps that, it makes
  * durable what it completed, or writes it to files of the map. FUA makes a WRITE
- * synchronous; without WRITE_CACHE each one is. After a sync has failed each FLUSH of the
- * set-up fails. A request beyond the end of a file that was made shorter fails (EIO).
+ * synchronous; without WRITE_CACHE each one is. After a sync has failed, each FLUSH fails
+ * until the device is configured again. A request beyond the end of a file that was made
+ * shorter fails (EIO).
  *
- * READs of up to 128 KiB that F's page cache has are completed by the submitter itself, if
- * F is a block device or a file on ext4, XFS, btrfs, f2fs or tmpfs, not opened O_DIRECT,
- * and no fanotify mark may want to permit it (before Linux 6.10: no mark of inotify or
- * fanotify is anywhere on its file system). All else is done as what is redirected.
+ * The submitter itself completes a READ of up to 128 KiB whose bytes are in the page cache of
+ * the file, and at most 1 MiB of such READs for each plug (batch of requests), if the file is a
+ * block device or lies on ext4, XFS, btrfs, f2fs or tmpfs, was not opened O_DIRECT, and its file
+ * system has no fanotify mark that can deny access (before Linux 6.10: no mark of inotify or
+ * fanotify at all; never on kernels that do not count these marks, such as early 5.10). All other
+ * mapped I/O is done like redirected I/O.
  *
- * Copy-on-write: take WRITE away, copy, MAP the copy, answer the WRITE.
+ * Copy-on-write: take WRITE away, copy, MAP the copy, reply to the WRITE.
  */
 #define ABUSE_MAP		_IO('A', 0x2b)	/* struct abuse_map */
 #define ABUSE_GET_MAP		_IO('A', 0x2c)	/* struct abuse_map */
@@ -360,7 +365,7 @@ struct abuse_map {
 #define ABUSE_F_MAP		(1ULL << 8)  /* all_features: ranges may be mapped */
 
 /* abuse_params.state */
-#define ABUSE_S_EMPTY		0
+#define ABUSE_S_EMPTY		0	/* unconfigured */
 #define ABUSE_S_UP		1
 #define ABUSE_S_DYING		2
 
@@ -368,16 +373,16 @@ struct abuse_map {
 #define ABUSE_STORE_LEN		64	/* with the final 0; no control characters */
 
 /*
- * SET_PARAMS sets an empty device up (EBUSY while the disk is claimed), or
- * changes one that is up: capacity, queue_limit, timeout and READ_ONLY may then
- * differ, any other field must be 0 or have its present value (EBUSY). 0 means the
- * default, or on a device that is up the present value; flags always count.
+ * SET_PARAMS configures an unconfigured device (EBUSY while the disk is claimed or a
+ * partition of it is open), or changes one that is up: capacity, queue_limit, timeout and
+ * READ_ONLY may then differ, any other field must be 0 or have its present value (EBUSY).
+ * 0 means the default, or on a device that is up the present value; flags always count.
  * A name or UUID can be given once, at add or here (EEXIST if taken). store is
- * a label that says from which store the disk is served. The kernel shows it in
- * sysfs and does not interpret it. It belongs to the set-up: RESET removes it.
- * Errors: EINVAL a value out of the range said below; EPERM SEALED without
+ * a label that names the store of the disk. The kernel shows it in sysfs and does not
+ * interpret it. It belongs to the configuration: RESET removes it.
+ * Errors: EINVAL a value outside the range given below; EPERM SEALED without
  * CAP_SYS_ADMIN, or more time than user_timeout on an ordinary user's device;
- * ENXIO it is up, but not the set-up that this descriptor served by EXCHANGE;
+ * ENXIO it is up, and was configured again since this descriptor served it by EXCHANGE;
  * EBUSY see above, READ_ONLY while the disk is claimed, or SEALED while a user
  * without CAP_SYS_ADMIN has the disk open; EFBIG capacity; EOPNOTSUPP this kernel
  * cannot do atomic writes; E2BIG.
@@ -386,17 +391,17 @@ struct abuse_map {
  * that was never given is 0.
  *
  * When all I/O of a device fails at once (module parameters in quotes):
- * - A user's device: when its first request is older than the time-out, or when it has
- *   had something unanswered all through one time-out and completed less than both
+ * - A user's device: when its oldest request is older than the time-out, or when requests
+ *   waited all through one time-out and it completed less than both
  *   "user_floor" bytes and "user_floor_requests" requests. Until one more time-out
  *   has passed and a server then asks for requests.
  * - Any device, unless timeout is -1: when nobody has served it and nobody has claimed its
  *   disk (an exclusive open: mount, swap, md, dm) for "unserved_timeout" since a
  *   request was queued. Until a server asks for requests, or a claim begins.
- * A server asks by EXCHANGE with max_requests above 0, or by GET_BIO; an empty answer
+ * A server asks by EXCHANGE with max_requests above 0, or by GET_BIO; an empty result
  * counts, and a server that sleeps in EXCHANGE is woken for it. Poll does not count, but
- * reports readiness when it is time to ask. A server serves from when it first
- * asked in this set-up until its descriptor is closed or its process is gone.
+ * reports readiness when it is time to ask. A server serves from its first such call in
+ * this configuration until its descriptor is closed or its process has ended.
  *
  * The first version of this struct ended with depth (176 bytes). Callers that
  * pass that size keep working: the fields after depth then count as 0.
@@ -415,8 +420,8 @@ struct abuse_params {
 				 * multiple of 4096; default 1 MiB
 				 */
 	__u32 chunk;		/* bytes no request crosses a multiple of, which
-				 * bounds the next two; power of two, >= 4096;
-				 * default 0 = none. Discards that the block
+				 * bounds the next two; power of two, >= 4096
+				 * and >= logical; default 0 = none. Discards that the block
 				 * layer joined across one are dropped.
 				 */
 	__u64 max_discard;	/* bytes in one request, at least the granularity
@@ -425,8 +430,8 @@ struct abuse_params {
 	__u64 max_write_zeroes;	/* bytes in one request; default 2 GiB */
 	__u32 discard_granularity; /* bytes, power of two; default physical */
 	__u32 queue_limit;	/* 1 .. hw_queues * depth; default all */
-	__s64 timeout;		/* nanoseconds until an unanswered request fails with
-				 * EIO, at least 1 ms; 0 = default: none, on a user's
+	__s64 timeout;		/* nanoseconds until a request that is not completed fails
+				 * with EIO, at least 1 ms; 0 = default: none, on a user's
 				 * device user_timeout; -1 = never, with or without a server.
 				 * See below.
 				 */
@@ -464,16 +469,17 @@ struct abuse_params {
  *          of range or a bad name; ENOSPC max_abuse, no number left, or none so
  *          high; EDQUOT the user has as many devices or requests as the parameters
  *          user_devices and user_depth allow; EPERM OWNER, or the caller is root,
- *          without CAP_SYS_ADMIN. With params the device is set up as SET_PARAMS does
- *          it, before its disk appears; errors of SET_PARAMS. With OPEN the call returns
+ *          without CAP_SYS_ADMIN. With params the call also configures the device as
+ *          SET_PARAMS does, before its disk appears; errors of SET_PARAMS. With OPEN the
+ *          call returns
  *          a descriptor of the control node (O_RDWR, O_CLOEXEC), which needs no node and
- *          serves that set-up, else 0; EMFILE and ENFILE as for open(2).
- *          The inode of the descriptor is its own: a lock on it excludes
- *          none on the node. After any error there is neither a device nor a descriptor.
+ *          serves that configuration, else 0; EMFILE and ENFILE as for open(2).
+ *          The inode of the descriptor is its own: a lock on it does not conflict with
+ *          locks on the node. After any error there is neither a device nor a descriptor.
  * REMOVE   the argument is the number. Only the owner or CAP_SYS_ADMIN (EPERM).
  *          EBUSY: the disk is open. ENODEV: no such device.
- * GET_FREE returns the number of an empty, unopened device that the caller could
- *          serve, adding one if there is none (errors as for ADD).
+ * GET_FREE returns the number of an unconfigured device whose disk is not open and that
+ *          the caller may serve, adding one if there is none (errors as for ADD).
  */
 #define ABUSE_CTL_ADD		_IO('A', 0x2d)	/* struct abuse_add */
 #define ABUSE_CTL_REMOVE	_IO('A', 0x2e)
@@ -486,7 +492,7 @@ struct abuse_params {
 struct abuse_add {
 	__u32 size;		/* sizeof(struct abuse_add) */
 	__u32 flags;		/* ABUSE_ADD_* */
-	__u32 number;		/* in: which, or ANY; out: which it became */
+	__u32 number;		/* in: wanted, or ANY; out: of the new device */
 	__u32 hw_queues;	/* 1 .. 64, of which the kernel makes no more than it
 				 * has processors; default 1
 				 */
@@ -495,7 +501,7 @@ struct abuse_add {
 	char  name[ABUSE_NAME_LEN]; /* "" = none */
 	__u8  uuid[16];		/* all 0 = none */
 	/* The first version ended here (72 bytes) */
-	__u64 params;		/* address of a struct abuse_params; 0 = do not set it up */
+	__u64 params;		/* address of a struct abuse_params; 0 = do not configure */
 };
 
 #endif /* _UAPI_LINUX_ABUSE_H */
