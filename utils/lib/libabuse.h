@@ -28,7 +28,10 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Of this header. abuse_version() tells that of the library, which may be newer. */
+/*
+ * Version of the interface that this header declares: the second number grows with each function that is added.
+ * abuse_version() returns the version of the project. The two are not comparable.
+ */
 #define LIBABUSE_VERSION_MAJOR	0
 #define LIBABUSE_VERSION_MINOR	2
 
@@ -40,7 +43,7 @@ extern "C" {
 
 /* ---- reason.c: what went wrong --------------------------------------------- */
 
-/* abuse_version() - the version of the library that runs, as text: "0.1.0"; static */
+/* abuse_version() - the version of the project from which the running library was built: "0.1.0"; static */
 const char *abuse_version(void);
 
 /*
@@ -93,7 +96,7 @@ int abuse_ctl_get_map_sized(int fd, uint64_t sector, struct abuse_map_entry *ent
 /* abuse_ctl_remove() - remove device @number; -EBUSY while its disk is open */
 int abuse_ctl_remove(unsigned int number);
 
-/* abuse_ctl_get_free() - the number of an empty device, added if need be */
+/* abuse_ctl_get_free() - the number of an unconfigured device, added if there is none */
 int abuse_ctl_get_free(void);
 
 /*
@@ -114,7 +117,7 @@ int abuse_ctl_set_status(int fd, const struct abuse_info *info);
  */
 
 /*
- * abuse_ctl_set_params() - set an empty device up, or change one that is up
+ * abuse_ctl_set_params() - configure an unconfigured device, or change one that is up
  *
  * The function fills in the size. -EPERM: only CAP_SYS_ADMIN may seal.
  */
@@ -122,7 +125,7 @@ int abuse_ctl_set_status(int fd, const struct abuse_info *info);
 /* abuse_ctl_set_poll() - which requests make @fd readable: mode 0 or 1 */
 int abuse_ctl_set_poll(int fd, unsigned int mode);
 
-/* abuse_ctl_reset() - end every request with EIO and empty the device */
+/* abuse_ctl_reset() - complete every request with EIO and make the device unconfigured */
 int abuse_ctl_reset(int fd);
 
 /* abuse_ctl_get_bio() - the oldest request, which stays queued; -ENOMSG if there is none */
@@ -153,12 +156,12 @@ int abuse_ctl_put_bio(int fd, struct abuse_xfr_hdr *hdr);
 struct abuse_dev {
 	uint64_t number;
 	uint64_t size;			/* bytes */
-	char	 state[8];		/* empty, up, dying */
+	char	 state[8];		/* empty (unconfigured), up, dying */
 	char	 name[ABUSE_NAME_LEN];
 	char	 uuid[ABUSE_UUID_TEXT];
 	uint64_t owner;			/* uid */
 	uint64_t trusted;
-	uint64_t ready;			/* a server has waited since configuration */
+	uint64_t ready;			/* a server has waited since configuration, and one is alive */
 	uint64_t read_only;
 	uint64_t block_size;		/* logical */
 	uint64_t queue_limit;
@@ -175,7 +178,7 @@ struct abuse_dev {
 	uint64_t reserved[6];
 };
 
-/* abuse_dev_is_loaded() - is the module there? */
+/* abuse_dev_is_loaded() - is the module loaded? */
 bool abuse_dev_is_loaded(void);
 
 /* abuse_dev_stat() - fill @dev from sysfs, opening no node; -ENODEV */
@@ -192,24 +195,23 @@ int abuse_dev_each(int (*fn)(const struct abuse_dev *dev, void *arg), void *arg)
  * @text: a number, abuseN or abctlN, the path of either node or of a link to
  *	  it, or a device's name
  *
- * -ENODEV when nothing is called that, -EINVAL when it is something else.
- * A number need not exist yet: opening tells.
+ * -ENODEV if nothing has this name, -EINVAL if it is the path of something else. The device of a number
+ * need not exist: abuse_dev_open() fails then.
  */
 int abuse_dev_find(const char *text);
 
 /*
  * abuse_dev_admit() - let root open a user's disk, or refuse it again
  *
- * -EPERM or -EACCES without CAP_SYS_ADMIN, -ENXIO when the device is not up, -EINVAL
- * when root is to be refused a disk that is no user's, -ENODEV, -EOPNOTSUPP when
- * the module cannot refuse root.
+ * -EPERM or -EACCES without CAP_SYS_ADMIN, -ENXIO if the device is not up, -EINVAL if @admit is false and no
+ * user owns the disk, -ENODEV, -EOPNOTSUPP if the module cannot refuse root.
  */
 int abuse_dev_admit(unsigned int number, bool admit);
 
-/* abuse_dev_open() - open the control node of what @text names; a descriptor */
+/* abuse_dev_open() - open the control node of the device that @text names, see abuse_dev_find(); returns a descriptor */
 int abuse_dev_open(const char *text);
 
-/* ---- server.c: a device answered by callbacks ------------------------------ */
+/* ---- server.c: a device served by callbacks -------------------------------- */
 
 /*
  * A request, as a callback gets it. The callback owns it until it returns a result or, after ABUSE_ASYNC, until
@@ -233,9 +235,9 @@ struct abuse_req {
  * The callbacks of a server. The return value of a callback completes the request:
  *
  *   0			done
- *   -errno		failed; one that the kernel does not allow there becomes EIO
+ *   -errno		failed; EDQUOT and EFBIG become ENOSPC, others that the kernel does not allow here EIO
  *   ABUSE_ZEROES	pread: zeroes; data is ignored
- *   ABUSE_ASYNC	not complete yet: abuse_req_done() is called once, now or later
+ *   ABUSE_ASYNC	not complete yet: the program calls abuse_req_done() once, now or later
  *
  * Anything else fails the request with EIO. Callbacks of different threads
  * run at the same time.
@@ -262,21 +264,21 @@ struct abuse_ops {
 	int (*zero)(struct abuse_req *req);
 	int (*flush)(struct abuse_req *req);
 	/*
-	 * release: the memory that abuse_req_point() or abuse_req_store() named for @req is used no more, by the kernel
-	 * or the library, and may be unmapped or filled anew. @req->arg and @req->priv are as the callback left them;
-	 * the rest of @req counts no more. Called by the thread that sent the answer, once for each request answered so;
-	 * not for requests that are unanswered at abuse_server_free(), after which all memory is free.
+	 * release: neither the kernel nor the library uses the memory any more that abuse_req_point() or abuse_req_store()
+	 * named for @req, so it may be unmapped or overwritten. @req->arg and @req->priv are as the callback left them;
+	 * the rest of @req is undefined. The thread that sent the reply calls it, once for each such request; not for
+	 * requests that are incomplete at abuse_server_free(), after which all memory is free.
 	 */
 	void (*release)(struct abuse_req *req);
 	/*
-	 * thread_begin, thread_end: called by each thread that abuse_server_start() makes, first and last of all;
-	 * @arg of struct abuse_config. For languages that must know their threads.
+	 * thread_begin, thread_end: each thread that abuse_server_start() makes calls them, before and after all other
+	 * callbacks, with @arg of struct abuse_config. For languages that must register their threads.
 	 */
 	void (*thread_begin)(void *arg);
 	void (*thread_end)(void *arg);
 	/*
-	 * debug: what happens seldom (a thread ends, an answer was refused), a line each without a line feed, @message is the
-	 * library's and gone after the call. From any thread.
+	 * debug: reports rare events (a thread ends, the kernel refused a reply), each as a line without a line feed. @message
+	 * is valid during the call only. Any thread may call it.
 	 */
 	void (*debug)(void *arg, const char *message);
 	void (*reserved[4])(void);	/* NULL */
@@ -304,7 +306,7 @@ int abuse_req_done(struct abuse_req *req, int result);
  * callback. Until then only writes to the disk may change them. If a part of the memory is missing, for example because
  * the file was truncated, the request fails with EIO, and no signal is raised. Reading a hole of a mapped file fills it.
  *
- * -EOPNOTSUPP: it is no READ. -EINVAL: @bytes is NULL. -EALREADY: it was answered before.
+ * -EOPNOTSUPP: it is no READ. -EINVAL: @bytes is NULL. -EALREADY: it was completed before.
  */
 int abuse_req_point(struct abuse_req *req, const void *bytes);
 
@@ -313,7 +315,7 @@ int abuse_req_point(struct abuse_req *req, const void *bytes);
  * @pieces: @nr pieces, @req->length bytes in all; they are copied to @req->data before this returns
  *
  * -EOPNOTSUPP: it is no READ, has no data (ABUSE_SERVER_NO_READ_DATA), or abuse_req_point() was called.
- * -EINVAL: the pieces are not @req->length bytes. -EALREADY: it was answered before.
+ * -EINVAL: the pieces are not @req->length bytes. -EALREADY: it was completed before.
  */
 int abuse_req_gather(struct abuse_req *req, const struct iovec *pieces, unsigned int nr);
 
@@ -328,15 +330,15 @@ struct abuse_server *abuse_req_server(const struct abuse_req *req);
  * completes with 0: the write succeeds when all bytes are stored. May be called from any thread that may complete the
  * request.
  *
- * @place stays mapped as long as the bytes of abuse_req_point(), and where every other server would read it: shared memory, or a
- * mapped file. If some of it is not there, that request fails with EIO, part of
- * its bytes stored, and no signal is raised.
+ * @place stays mapped as long as the bytes of abuse_req_point(). It is memory that every other server reads: shared
+ * memory or a mapped file. If a part of it is missing, the request fails with EIO after some bytes were stored, and no
+ * signal is raised.
  *
- * -EOPNOTSUPP: it is no WRITE, or has ABUSE_REQ_ATOMIC, or ABUSE_REQ_FUA, since nothing can be flushed before
- * the bytes are there, or this kernel cannot: copy @req->data yourself. All WRITEs have it
- * on a device without a write cache if there is a flush or ABUSE_SERVER_FUA: a mapped file
- * that is to be durable is set up with ABUSE_F_WRITE_CACHE and without ABUSE_F_FUA, which
- * params.features then says. -EINVAL: @place is NULL. -EALREADY: it was answered before.
+ * -EOPNOTSUPP: it is no WRITE; or it has ABUSE_REQ_ATOMIC; or it has ABUSE_REQ_FUA, because the data cannot be made
+ * durable before the request completes; or the kernel lacks ABUSE_F_STORE. Then copy @req->data yourself. On a device
+ * without a write cache all WRITEs have ABUSE_REQ_FUA if there is a flush or ABUSE_SERVER_FUA. So to serve a mapped file
+ * whose data must be durable, set params.features to ABUSE_F_WRITE_CACHE without ABUSE_F_FUA. -EINVAL: @place is NULL.
+ * -EALREADY: it was completed before.
  */
 int abuse_req_store(struct abuse_req *req, void *place);
 
@@ -345,20 +347,20 @@ int abuse_req_store(struct abuse_req *req, void *place);
  * @file: what abuse_server_add_file() returned
  * @offset: bytes; ignored for FLUSH
  *
- * Takes effect when the request completes with 0; its data does not pass through this process. A flush that is
- * redirected covers its FLUSH request only, so such a server needs ABUSE_SERVER_FUA. A file that must be durable without
- * a write cache is opened O_DSYNC.
+ * Takes effect when the request completes with 0; its data does not pass through this process. A redirected flush
+ * cannot complete FUA writes (they fail with EIO), so set ABUSE_SERVER_FUA. If the device has no write cache and the data
+ * must be durable, open the file O_DSYNC.
  *
- * -EOPNOTSUPP: this kernel cannot, or the request is not such a one: do it yourself.
- * -EALREADY: it was answered before.
+ * -EOPNOTSUPP: the kernel lacks ABUSE_F_REDIRECT, or the request has ABUSE_REQ_ATOMIC: execute it yourself.
+ * -EALREADY: it was completed before.
  */
 int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset);
 
 /* abuse_config.flags */
-#define ABUSE_SERVER_ADD	(1U << 0)  /* add the device if there is none */
-#define ABUSE_SERVER_FUA	(1U << 1)  /* pwrite and zero heed ABUSE_REQ_FUA */
-#define ABUSE_SERVER_NO_READ_DATA  (1U << 2)  /* pread points, redirects or gives zeroes */
-#define ABUSE_SERVER_NO_WRITE_DATA (1U << 3)  /* pwrite looks at no bytes */
+#define ABUSE_SERVER_ADD	(1U << 0)  /* add the device if it is missing */
+#define ABUSE_SERVER_FUA	(1U << 1)  /* pwrite and zero obey ABUSE_REQ_FUA */
+#define ABUSE_SERVER_NO_READ_DATA  (1U << 2)  /* pread never fills data */
+#define ABUSE_SERVER_NO_WRITE_DATA (1U << 3)  /* pwrite never reads data */
 #define ABUSE_SERVER_NO_LOCK	(1U << 4)  /* leave memory unlocked */
 #define ABUSE_SERVER_NO_SPIN	(1U << 5)  /* sleep at once, whatever spin says */
 
@@ -366,19 +368,19 @@ int abuse_req_redirect(struct abuse_req *req, unsigned int file, uint64_t offset
 #define ABUSE_MAX_SPIN		1000000	/* nanoseconds */
 #define ABUSE_DEFAULT_SPIN	50000	/* nanoseconds; 200000 gained nothing (tests/bench/README.md) */
 
-/* All 0 but device, ops and, to set a device up, params.capacity is a good start. */
+/* To begin, set device, ops and, to configure a device, params.capacity; leave the rest 0. */
 struct abuse_config {
 	const struct abuse_ops *ops;	/* copied */
 	void *arg;			/* for the callbacks */
-	const char *device;		/* see abuse_dev_find(); NULL: fd, if that is
-					 * given, else any number that is free */
-	int fd;				/* control node open already; stays the
-					 * caller's, open; 0 or -1: none */
+	const char *device;		/* see abuse_dev_find(); NULL: that of fd, or
+					 * without fd any free device */
+	int fd;				/* descriptor of the control node; the library
+					 * does not close it; 0 or -1: none */
 	uint32_t flags;			/* ABUSE_SERVER_* */
 	/*
-	 * How to set the device up if it is empty; without features, they are what
-	 * ops can. If it is up, what is given here must be so, but for queue_limit
-	 * and timeout, which may change. NULL: it must be up.
+	 * Configuration for a device that is unconfigured; features 0: they follow from ops. If the device is
+	 * up, the values given here must be its own; queue_limit and timeout may differ, and then change. NULL: it
+	 * must be up.
 	 */
 	const struct abuse_params *params;
 	unsigned int threads;		/* or event loops; default 1, at most 64 */
@@ -387,10 +389,10 @@ struct abuse_config {
 	uint64_t buffer;		/* bytes that each has for data; default and least
 					 * twice the largest request; more lets more
 					 * be in flight at once */
-	uint64_t spin;			/* nanoseconds, at most, to look for a request
-					 * before sleeping, up to 1 ms; default
-					 * ABUSE_DEFAULT_SPIN; threads alone */
-	uint64_t stack_size;		/* bytes of stack for each thread of the library's: 64 KiB to 1 GiB;
+	uint64_t spin;			/* nanoseconds, at most, to busy-poll before
+					 * sleeping, up to 1 ms; default
+					 * ABUSE_DEFAULT_SPIN; event loops ignore it */
+	uint64_t stack_size;		/* bytes of the stack of each thread of the library: 64 KiB to 1 GiB;
 					 * default 256 KiB, which is little for an interpreter */
 	uint64_t reserved[7];		/* 0 */
 };
@@ -399,30 +401,30 @@ struct abuse_config {
  * abuse_server_open() - get a device, and everything needed to serve it
  * abuse_server_open_sized() - the same with the sizes of both structs, as above
  *
- * Finds, opens or adds the device, sets it up if it is empty and else takes it over:
- * what a dead server held is handed out again. Servers that start at the same moment
- * do so one after another. All memory is allocated here. The process is declared an I/O flusher (needs CAP_SYS_RESOURCE),
- * and unless told otherwise its memory is locked: all that it has mapped and will map, with CAP_IPC_LOCK or without a
- * limit (RLIMIT_MEMLOCK); else only the library's buffers and stacks, as far as the limit allows, so that malloc(3) and
- * pthread_create(3) go on to work. abuse_server_holds() tells. A program that gives CAP_IPC_LOCK up afterwards cannot map more
- * than its limit. Locks do not pass to a child: fork or daemon(3) first; else they are taken again at start.
+ * Finds, opens or adds the device, and configures it if it is unconfigured. If it is up, this server fetches the requests
+ * that a dead server held. Servers that start at the same moment configure one after another. All memory is allocated
+ * here. The process becomes an I/O flusher (needs CAP_SYS_RESOURCE). Without ABUSE_SERVER_NO_LOCK its memory is locked:
+ * with CAP_IPC_LOCK or without a limit (RLIMIT_MEMLOCK), all that it has mapped and will map; else only the library's
+ * buffers and stacks, as far as the limit allows, so that malloc(3) and pthread_create(3) go on to work.
+ * abuse_server_holds() returns which of these steps succeeded. A program that gives CAP_IPC_LOCK up afterwards cannot map
+ * more than its limit. A child inherits no locks: call fork(2) or daemon(3) before, else abuse_server_start() locks again.
  * Nothing is served yet.
  *
- * A server that crashes still holds its requests while its core is written: prctl(PR_SET_DUMPABLE, 0) before serving lets
- * another server take over at once, and chdir("/") keeps a core, and the server, off a disk that it serves itself.
+ * A server that crashes holds its requests until its core is written. To let another server fetch them at once, call
+ * prctl(PR_SET_DUMPABLE, 0) before serving. To keep a core, and the server, off its own disk, call chdir("/").
  *
  * -EINVAL: @config is not as said above; -ENODEV: there is no such device; -EPERM:
- * it is sealed, or to be added and another user has one of that number or name;
- * -ENXIO: it is empty and there are no params; -ETIMEDOUT: another process has kept the lock of the node, which servers take while they
- * configure, for 10 s; -EBUSY: it is up, and not as params
- * say; errors of abuse_dev_open(), abuse_ctl_add() and abuse_ctl_set_params(). -E2BIG: this library is older than the
- * header, and does not know a field that is set. abuse_reason() has it in words.
+ * it is sealed, or with ABUSE_SERVER_ADD a device of that number or name belongs to another user;
+ * -ENXIO: it is unconfigured and there are no params; -ETIMEDOUT: another process has kept the lock of the node, which
+ * servers take while they configure, for 10 s; -EBUSY: it is up with other values than params;
+ * errors of abuse_dev_open(), abuse_ctl_add() and abuse_ctl_set_params(). -E2BIG: this library is older than the
+ * header, and does not know a field that is set. abuse_reason() explains the error.
  */
 int abuse_server_open_sized(struct abuse_server **srv, const struct abuse_config *config,
 			    size_t config_size, size_t params_size);
 
 /*
- * abuse_server_free() - stop, wait, give everything back
+ * abuse_server_free() - stop, wait, and free everything
  *
  * Requests that callbacks left incomplete return to the queue, for another server, when
  * the control node is closed; their struct abuse_req and data are gone, so any thread that
@@ -433,14 +435,14 @@ void abuse_server_free(struct abuse_server *srv);
 /* abuse_server_number() - the N of /dev/abuseN */
 unsigned int abuse_server_number(const struct abuse_server *srv);
 
-/* abuse_server_ctl() - the control node, for abuse_ctl_*(); the server's to close */
+/* abuse_server_ctl() - descriptor of the control node, for abuse_ctl_*(); abuse_server_free() closes it */
 int abuse_server_ctl(const struct abuse_server *srv);
 
 /*
- * abuse_server_holds() - what holds under memory pressure
+ * abuse_server_holds() - how the process is prepared for lack of memory: some of these flags
  *
- * Which of these. Without ABUSE_IS_FLUSHER and ABUSE_IS_LOCKED nothing is promised under swap or reclaim;
- * ABUSE_IS_OWN_LOCKED alone is what a user with a limit can have.
+ * Without both ABUSE_IS_FLUSHER and ABUSE_IS_LOCKED, swap space and file systems on the disk may hang when memory is short.
+ * A user with a limit of locked memory can have ABUSE_IS_OWN_LOCKED only.
  */
 #define ABUSE_IS_FLUSHER	1
 #define ABUSE_IS_LOCKED		2	/* all memory, also what will be mapped */
@@ -450,11 +452,11 @@ unsigned int abuse_server_holds(const struct abuse_server *srv);
 /* Any thread may ask at any time. */
 struct abuse_counts {
 	uint64_t calls;			/* exchanges */
-	uint64_t ops[5];		/* answered, by ABUSE_OP_* */
+	uint64_t ops[5];		/* completed requests, by ABUSE_OP_* */
 	uint64_t read_bytes;
 	uint64_t written_bytes;
-	uint64_t errors;		/* answered other than 0 */
-	uint64_t stale;			/* answered too late: ended, or returned */
+	uint64_t errors;		/* replies with a result other than 0 */
+	uint64_t stale;			/* replies that came too late: the request had ended or returned */
 	uint64_t redirected;
 	uint64_t reserved[5];
 };
@@ -465,9 +467,9 @@ void abuse_server_counts(const struct abuse_server *srv, struct abuse_counts *co
 /*
  * abuse_server_start() - serve, with threads of the library's own
  *
- * They block all signals but one real-time signal, SIGRTMAX - 1, for which a
- * handler is installed that does nothing: it ends a wait. Where the caller is
- * SCHED_OTHER they are SCHED_BATCH, so that they let who submits go on.
+ * They block all signals but those of faults, such as SIGSEGV, and SIGRTMAX - 1, for which the library
+ * installs a handler that does nothing: this signal ends a wait. If the caller has SCHED_OTHER, the threads
+ * use SCHED_BATCH, so that they do not preempt submitters.
  * -EALREADY: done before; -EBUSY: an event loop serves; errors of pthread_create(3).
  */
 int abuse_server_start(struct abuse_server *srv);
@@ -476,40 +478,38 @@ int abuse_server_start(struct abuse_server *srv);
  * abuse_server_stop() - ask to end, and return at once
  *
  * From any thread, a callback or a signal handler, any number of times.
- * Nothing more is fetched; what is held is answered, asynchronous answers included.
+ * The server fetches no more requests, and completes those that it holds, asynchronous ones included.
  */
 void abuse_server_stop(struct abuse_server *srv);
 
 /*
  * abuse_server_wait() - until the threads have ended
- * @timeout: nanoseconds after a stop, or an error, to wait for answers; -1 = for ever
+ * @timeout: nanoseconds after a stop, or an error, to wait for incomplete requests; -1 = no limit
  *
- * 0: it was stopped and nothing is held; -ENXIO: the device was reset; -ENODEV:
- * removed, and answers still to come are not waited for; -ETIMEDOUT: some callback
- * has not answered: call again or free. -EINVAL: never started. -EDEADLK: called by
- * a callback. -EINTR: a signal handler that was installed without SA_RESTART ran, and
- * did not call abuse_server_stop(): call again. By one thread at a time.
+ * 0: it was stopped and holds no request; -ENXIO: the device was reset; -ENODEV: the device was removed (incomplete
+ * requests are not waited for); -ETIMEDOUT: the program has not completed all requests: call again or free.
+ * -EINVAL: never started. -EDEADLK: called by a callback. -EINTR: a signal handler that was installed without
+ * SA_RESTART ran, and did not call abuse_server_stop(): call again. One thread at a time may call this.
  */
 int abuse_server_wait(struct abuse_server *srv, int64_t timeout);
 
-/* abuse_server_run() - start and wait, whatever signals come; the last call of a simple program */
+/* abuse_server_run() - start and wait, also if signals come; the last call of a simple program */
 int abuse_server_run(struct abuse_server *srv);
 
 /*
- * abuse_server_fd() - to serve from event loops instead: what to poll for POLLIN
+ * abuse_server_fd() - to serve from event loops instead: a descriptor to poll for POLLIN
  * @loop: 0 to threads - 1; one thread at a time may dispatch each
  *
- * The descriptor stays the server's. -EINVAL: no such loop; -EBUSY: threads serve.
+ * Do not close it. -EINVAL: no such loop; -EBUSY: threads serve.
  */
 int abuse_server_fd(struct abuse_server *srv, unsigned int loop);
 
 /*
- * abuse_server_dispatch() - fetch what there is, call callbacks, send answers
+ * abuse_server_dispatch() - fetch requests, call callbacks, send replies
  *
  * When abuse_server_fd() is readable, or at any time; returns without waiting.
- * Answers that abuse_req_done() gives between two calls make the descriptor
- * readable, and so does a reset or removal of the device.
- * 0: go on; -ESHUTDOWN: it was stopped and nothing is held;
+ * abuse_req_done() makes the descriptor readable, and so does a reset or removal of the device.
+ * 0: go on; -ESHUTDOWN: it was stopped and holds no request;
  * -ENXIO, -ENODEV: the device was reset or removed; -EINVAL, -EBUSY as above;
  * -EDEADLK: called by a callback.
  */
@@ -520,34 +520,36 @@ int abuse_server_dispatch(struct abuse_server *srv, unsigned int loop);
  * @fd: regular file or block device, opened as requests will need it; may be
  *	closed afterwards
  *
- * Returns what it is called from now on, 0 or more. -EOPNOTSUPP: this kernel cannot; -EPERM: the device is an ordinary user's.
+ * Returns its index, 0 or more. -EOPNOTSUPP: the kernel lacks ABUSE_F_REDIRECT; -EPERM: the device is an ordinary user's
+ * and the caller lacks CAP_SYS_ADMIN.
  */
 int abuse_server_add_file(struct abuse_server *srv, int fd);
 
-/* abuse_server_remove_file() - the opposite; what was redirected goes on */
+/* abuse_server_remove_file() - unregister a file; requests redirected before go on */
 int abuse_server_remove_file(struct abuse_server *srv, unsigned int file);
 
 /*
- * abuse_map() - have the kernel serve ranges of the disk from files, without asking any more
- * @entries: @nr of them, at most 512; files are what abuse_server_add_file() returned
+ * abuse_map() - have the kernel serve ranges of the disk from files, without the server
+ * @entries: @nr of them, at most 512; abuse_server_add_file() returned the index of each file
  * abuse_map_sized() - the same with the size of struct abuse_map_entry
  *
- * From when it returns 0, requests that one range holds and permits do not come to any server, also when all servers are
- * gone; all others do, as before. An entry replaces what it overlaps, or takes rights away (ABUSE_MAP_CLEAR). All
- * entries count or, after an error other than -EINTR, none. Requests that began under the former ranges have ended when this
- * returns. The map stays until the device is reset or removed.
+ * After it returns 0, the kernel serves each request that one range contains and permits, also while all servers are dead;
+ * all others go to servers. An entry replaces what it overlaps, or takes rights away (ABUSE_MAP_CLEAR). All
+ * entries take effect or, after an error other than -EINTR, none. Requests that began under the former ranges have ended
+ * when this returns. The map stays until the device is reset or removed.
  *
- * Copy-on-write: a range that is still shared is mapped without ABUSE_MAP_WRITE. A WRITE to it comes to pwrite, which copies the
- * range, maps the copy, and only then answers, by abuse_req_redirect() to the copy. From then on no READ sees the original.
- * Another process may have copied it and died before it mapped it: pwrite maps even what it finds copied.
- * To share what is mapped with ABUSE_MAP_WRITE, take that right away first; then copy.
+ * Copy-on-write: map a range that is still shared without ABUSE_MAP_WRITE. A WRITE to it goes to pwrite, which copies the
+ * range, maps the copy, and only then completes the WRITE by abuse_req_redirect() to the copy. From then on no READ sees
+ * the original. If pwrite finds the range copied already, it maps the copy, too: the process that made the copy may have
+ * been killed before it mapped it. To share a range that is mapped with ABUSE_MAP_WRITE, take that right away, then copy.
  *
- * A FLUSH syncs the files that were written to by the map, then comes to flush; only if ABUSE_MAP_WRITE covers the whole disk it
- * does not. Before you map that, make durable what servers completed, or have it in these files. ABUSE_REQ_FUA makes
- * a mapped write durable in its file: if more is needed to find it there, map ABUSE_MAP_WRITE once that is durable, too.
+ * At a FLUSH the kernel first syncs the files to which mapped requests have written. Then flush is called, unless
+ * ABUSE_MAP_WRITE covers the whole disk. Before you map that, make all data that servers completed durable, or keep it in
+ * these files. ABUSE_REQ_FUA makes a mapped write durable in its file: if metadata is needed to find it there, map
+ * ABUSE_MAP_WRITE only when that metadata is durable.
  *
- * -EOPNOTSUPP: this kernel cannot; -EPERM: the device is an ordinary user's; -ENXIO: it was reset; -EINVAL: ranges overlap, or
- * are beyond the disk or the file, or the file is not opened for that; -ENOENT: no such file; -ELOOP: the file lies on
+ * -EOPNOTSUPP: the kernel lacks ABUSE_F_MAP; -EPERM: the device is an ordinary user's; -ENXIO: it was reset; -EINVAL: ranges overlap or
+ * are beyond the disk or the file, or the file is not opened for these rights; -ENOENT: no such file; -ELOOP: the file lies on
  * this disk; -EINTR: killed.
  */
 int abuse_map_sized(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr, size_t size);
