@@ -25,6 +25,7 @@ struct subject {
 	unsigned int kills;
 	uint64_t seed;
 	pid_t server;
+	unsigned long moves;		/* completed requests, and promises begun */
 	char detail[256];		/* of the last verdict */
 };
 

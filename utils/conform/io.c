@@ -97,6 +97,11 @@ const char *io_trouble(const struct io *io)
 	return io->trouble;
 }
 
+static void note_move(struct io *io)
+{
+	__atomic_add_fetch(&io->subject->moves, 1, __ATOMIC_RELAXED);
+}
+
 /* The first is told. */
 static void complain(struct io *io, const char *what, uint64_t block, int err)
 {
@@ -125,6 +130,7 @@ static void write_some(struct worker *worker, uint64_t block, uint64_t nr)
 	for (i = 0; i < nr; i++)
 		fill(worker->data + i * WORDS, block + i, version);
 	got = pwrite(io->subject->disk, worker->data, nr * BLOCK, (off_t)(block * BLOCK));
+	note_move(io);
 	if (got != (ssize_t)(nr * BLOCK))
 		complain(io, "a write failed", block, got < 0 ? errno : 0);
 	for (i = 0; i < nr; i++)
@@ -137,6 +143,7 @@ static void read_some(struct worker *worker, uint64_t block, uint64_t nr)
 	uint64_t wanted[WORDS], i;
 	ssize_t got = pread(io->subject->disk, worker->data, nr * BLOCK, (off_t)(block * BLOCK));
 
+	note_move(io);
 	if (got != (ssize_t)(nr * BLOCK)) {
 		complain(io, "a read failed", block, got < 0 ? errno : 0);
 		return;

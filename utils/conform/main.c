@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define MOST		(8ULL << 20)	/* bytes that are tried */
-#define PATIENCE	10		/* times the seconds of a step, for a promise */
+#define PATIENCE	10		/* times the seconds of a step, without a completed request */
 
 static struct subject subject = { .node = -1, .disk = -1, .seconds = 20, .kills = 20, .seed = 1 };
 static const char *trying;
@@ -48,8 +48,8 @@ static void help(void)
 	     "COMMAND serves a device in the foreground, and serves the same bytes again when it\n"
 	     "is killed and started anew. {} in its words is the number of the device.\n\n"
 	     "Options:\n"
-	     "  -k, --kills N       kill it so often while it is busy (default 20)\n"
-	     "  -s, --seed N        of sizes and places (default 1)\n"
+	     "  -k, --kills N       kill it N times while it is busy (default 20)\n"
+	     "  -s, --seed N        seed for sizes and offsets of requests (default 1)\n"
 	     "  -t, --timeout N     seconds that it may take to start or end (default 20)\n"
 	     "  -h, --help\n"
 	     "  -V, --version\n\n"
@@ -140,21 +140,21 @@ static void print(const char *name, enum verdict verdict)
 	fflush(stdout);
 }
 
-/* A request that is never answered keeps its thread: only the device's end frees it. */
+/* A request that is never completed keeps its thread: only the device's end frees it. */
 static void *watch(void *arg)
 {
-	const char *last = NULL;
+	unsigned long moves, last = 0;
 	unsigned int seconds = 0;
 
 	for (;; sleep(1)) {
 		const char *now = __atomic_load_n(&trying, __ATOMIC_RELAXED);
 
-		seconds = now == last ? seconds + 1 : 0;
-		last = now;
+		moves = __atomic_load_n(&subject.moves, __ATOMIC_RELAXED);
+		seconds = moves == last ? seconds + 1 : 0;
+		last = moves;
 		if (seconds < PATIENCE * subject.seconds)
 			continue;
-		say(&subject, BROKEN, "nothing moved for %u s: a request is not answered",
-		    seconds);
+		say(&subject, BROKEN, "no request was completed for %u s", seconds);
 		print(now ? now : "start", BROKEN);
 		drop_device();
 		_exit(1);
@@ -170,11 +170,12 @@ static int try_all(void)
 
 	for (promise = promises; promise->name; promise++) {
 		__atomic_store_n(&trying, promise->name, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&subject.moves, 1, __ATOMIC_RELAXED);
 		verdict = promise->try(&subject);
 		print(promise->name, verdict);
 		broken += verdict == BROKEN;
 		if (promise[1].name && (!subject.server || server_has_ended(subject.server))) {
-			complain("%s serves no more: what is left is not tried",
+			complain("%s serves no more: the other promises are not tried",
 				 subject.command[0]);
 			return 1;
 		}
