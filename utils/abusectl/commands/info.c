@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright (C) 2026 the abuse authors
 /*
- * abusectl info: what a device is set up to be. Printed as in 2009; as JSON all
- * that the module tells.
+ * abusectl info: the configuration of a device. Printed as in 2009; as JSON all
+ * that the module reports.
  */
 #include "cmd.h"
 #include "complete.h"
@@ -47,6 +47,23 @@ static void add_text(json_object *object, const char *key, const char *text)
 {
 	json_object_object_add(object, key, json_object_new_string(text));
 }
+
+static void add_names(json_object *object, const char *key, uint64_t bits, const char *const *names)
+{
+	json_object *array = json_object_new_array();
+
+	for (; *names; names++, bits >>= 1)
+		if (bits & 1)
+			json_object_array_add(array, json_object_new_string(*names));
+	json_object_object_add(object, key, array);
+}
+
+/* Bit n is names[n]. */
+static const char *const feature_names[] = {
+	"write_cache", "fua", "discard", "write_zeroes", "rotational", "redirect", "store", "atomic", "map", NULL,
+};
+
+static const char *const op_names[] = { "read", "write", "flush", "discard", "write_zeroes", NULL };
 
 static const char *state_name(uint32_t state)
 {
@@ -102,6 +119,10 @@ static void print_json(const struct abuse_info *info,
 	add_number(object, "max_discard", params->max_discard);
 	add_number(object, "max_write_zeroes", params->max_write_zeroes);
 	add_number(object, "discard_granularity", params->discard_granularity);
+	add_number(object, "atomic_min", params->atomic_min);
+	add_number(object, "atomic_max", params->atomic_max);
+	add_names(object, "all_features", params->all_features, feature_names);
+	add_names(object, "all_ops", params->all_ops, op_names);
 	json_object_object_add(object, "timeout", timeout_of(params));
 	json_object_object_add(object, "name", *params->name ?
 			       json_object_new_string(params->name) : NULL);
