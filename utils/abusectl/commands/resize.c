@@ -127,9 +127,8 @@ static int resize(int fd, unsigned int number, uint64_t size, bool is_forced, bo
 	if (now.state != ABUSE_S_UP)
 		return device_failed(number, "resize", ENXIO);
 	if (!size || size % now.logical_block_size)
-		return failed(device_name(number), "size=%llu: must be a multiple of "
-			      "its block size, %u", (unsigned long long)size,
-			      now.logical_block_size);
+		return invalid(device_name(number), "size=%llu: must be a multiple of its block "
+			       "size, %u", (unsigned long long)size, now.logical_block_size);
 	ret = is_forced ? EXIT_OK : check_users(number, &now, size) ?: check_backing(number, &now, size);
 	if (ret)
 		return ret;
