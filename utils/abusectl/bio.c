@@ -71,7 +71,7 @@ static int bio_failed(unsigned int number, const char *operation, int err)
 		return failed(name, "cannot %s: a server holds that request",
 			      operation);
 	case EOPNOTSUPP:
-		return failed(name, "cannot %s: the device was set up with discard, "
+		return failed(name, "cannot %s: the device is configured with discard, "
 			      "write_zeroes or fua; use 'abusectl server %u'",
 			      operation, number);
 	}

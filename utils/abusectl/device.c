@@ -45,7 +45,7 @@ int device_missing(const char *text, int err)
 		return failed(text, "%s; be root, in the group abuse, or the user "
 			      "who added it", strerror(err));
 	case EPERM:
-		return failed(text, "sealed; only root and the uid named at set-up may "
+		return failed(text, "sealed; only root and the user for whom it is sealed may "
 			      "use it");
 	}
 	return failed(text, "%s", strerror(err));
@@ -346,11 +346,11 @@ int device_failed(unsigned int number, const char *operation, int err)
 	case ENODEV:
 		return failed(name, "cannot %s: the device was removed", operation);
 	case ENXIO:
-		return failed(name, "cannot %s: the device is not set up; "
-			      "'abusectl setup %u' does that", operation, number);
+		return failed(name, "cannot %s: the device is not configured; "
+			      "run 'abusectl setup %u'", operation, number);
 	case EPERM:
 		return failed(name, "cannot %s: the device is sealed; only root "
-			      "and the uid named at set-up may use it", operation);
+			      "and the user for whom it is sealed may use it", operation);
 	}
 	return failed(name, "cannot %s: %s", operation, strerror(err));
 }

@@ -185,7 +185,7 @@ static const struct backend *record_compose(const char *args)
 		return NULL;
 	}
 	if (inner->is_async) {
-		misused("record: %s answers later, when its order is lost; file, cow, mem, null "
+		misused("record: %s completes requests in another order; file, cow, mem, null "
 			"and zero can be recorded", inner->name);
 		return NULL;
 	}

@@ -18,8 +18,8 @@ static int admit_failed(const char *text, bool revoke, int err)
 	case EPERM:
 		return failed(text, "only root decides whether root opens it");
 	case ENXIO:
-		return failed(text, "it is not set up, and a reset ends what was "
-			      "admitted; run this again once it is served");
+		return failed(text, "it is not configured, and a reset ends the "
+			      "admission; run this again once it is served");
 	case EINVAL:
 		if (revoke)
 			return failed(text, "it is no user's disk; root always opens it");

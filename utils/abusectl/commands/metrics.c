@@ -64,15 +64,15 @@ static const struct metric {
 	{ "abuse_ready", "gauge", ready, "1 if a live server serves it" },
 	{ "abuse_servers", "gauge", servers, "Live servers" },
 	{ "abuse_size_bytes", "gauge", size, "Capacity" },
-	{ "abuse_queue_limit", "gauge", queue_limit, "Requests that servers are handed at once" },
+	{ "abuse_queue_limit", "gauge", queue_limit, "Most requests that servers hold or may fetch at once" },
 	{ "abuse_queued_requests", "gauge", queued, "Requests waiting to be fetched by a server" },
 	{ "abuse_held_requests", "gauge", held, "Requests that servers hold" },
-	{ "abuse_redirected_requests", "gauge", redirected, "Requests that the kernel does on a file" },
+	{ "abuse_redirected_requests", "gauge", redirected, "Requests that the kernel executes on a file" },
 	{ "abuse_oldest_request_seconds", "gauge", oldest, "Age of the oldest request" },
-	{ "abuse_completed_requests_total", "counter", served, "Requests completed since set-up" },
-	{ "abuse_failed_requests_total", "counter", errors, "Requests failed since set-up" },
+	{ "abuse_completed_requests_total", "counter", served, "Requests completed since configuration" },
+	{ "abuse_failed_requests_total", "counter", errors, "Requests failed since configuration" },
 	{ "abuse_returned_requests_total", "counter", returned,
-	  "Requests that dead servers held and that were queued again, since set-up" },
+	  "Requests that returned to the queue from dead servers, since configuration" },
 };
 
 /* Backslash, quote and newline are escaped in a label. */

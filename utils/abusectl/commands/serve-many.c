@@ -359,7 +359,7 @@ static int serve(struct job *job, const sigset_t *signals)
 		announce(job, &many);
 	many_ready(&many);
 	if (!await_end(job, &many, signals)) {
-		note(job->file, "what was not answered is left to the next server");
+		note(job->file, "requests that are not completed wait for the next server");
 		/* Its threads still use what a return would free. */
 		fflush(NULL);
 		_exit(job->status);

@@ -127,8 +127,8 @@ static int serve_free(struct request *request)
 		ret = serve(request);
 		close(plan->serving.fd);
 	}
-	return ret == PLAN_TAKEN ? failed("--find", "each device found was set up by another "
-					  "meanwhile; try again") : ret;
+	return ret == PLAN_TAKEN ? failed("--find", "another process has configured each device that "
+					  "was found; try again") : ret;
 }
 
 /* A backend or a file in the place of DEV */

@@ -100,7 +100,7 @@ static int set_up(int fd, unsigned int number, struct settings *settings, bool i
 	if (ret)
 		return ret;
 	if (is_dry) {
-		printf("would %s %s\n", now.state == ABUSE_S_UP ? "change" : "set up",
+		printf("would %s %s\n", now.state == ABUSE_S_UP ? "change" : "configure",
 		       device_name(number));
 		return EXIT_OK;
 	}

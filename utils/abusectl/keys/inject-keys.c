@@ -33,7 +33,7 @@ static bool take_error(const struct key *key, void *values, const char *text);
 	  .range = ERRORS, .value = "[ERR:]P%", .help = help_ }
 
 static const struct key keys[] = {
-	DELAY("delay", ALL, "answer that much later, up to 3600s"),
+	DELAY("delay", ALL, "complete each request later by this time, up to 3600s"),
 	DELAY("delay_read", ABUSE_OP_READ, "reads alone"),
 	DELAY("delay_write", ABUSE_OP_WRITE, "writes alone"),
 	DELAY("delay_flush", ABUSE_OP_FLUSH, "flushes alone"),

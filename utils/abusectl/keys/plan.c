@@ -342,7 +342,7 @@ static int check_keys(const struct plan *plan, const struct target *target,
 
 static int say(const struct plan *plan, const struct target *target)
 {
-	printf("would %s %s and serve it from %s\n", target->is_up ? "join" : "set up",
+	printf("would %s %s and serve it from %s\n", target->is_up ? "join" : "configure",
 	       device_name(plan->serving.number), plan->label);
 	return EXIT_OK;
 }
@@ -443,7 +443,7 @@ bool plan_undo(struct plan *plan)
 
 void plan_help(void)
 {
-	puts("Keys of the server, beside those of set-up:");
+	puts("Keys of the server, beside those of setup:");
 	keys_help(&own_table);
 	inject_help();
 }

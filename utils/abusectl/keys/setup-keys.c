@@ -61,7 +61,7 @@ static const struct key keys[] = {
 	  KEY_POWER_OF_TWO, .help = "unit of discard (default pbs)" },
 	{ { "timeout" }, KEY_TIME, 8, AT(timeout), 1000000, INT64_MAX,
 	  KEY_OR_NEVER | KEY_BARE_SECONDS, .value = "TIME|never",
-	  .help = "an unanswered request fails after this time; never: not\n"
+	  .help = "a request that is not completed in this time fails; never: not\n"
 		  "even without a server (default: abuse(4), TIME-OUTS)" },
 	{ { "sealed" }, KEY_USER, .offset = AT(seal_uid), .second = AT(flags),
 	  .bit = ABUSE_PARAMS_SEALED, .rules = KEY_VALUE_OPTIONAL,

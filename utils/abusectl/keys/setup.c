@@ -174,7 +174,7 @@ static int not_permitted(const struct settings *settings,
 		return failed(name, "timeout: on a user's device at most that of "
 			      "/sys/module/abuse/parameters/user_timeout; more, or "
 			      "never, needs CAP_SYS_ADMIN");
-	return device_failed(now->number, "set it up", EPERM);
+	return device_failed(now->number, "configure it", EPERM);
 }
 
 int settings_refused(const struct settings *settings,
@@ -215,5 +215,5 @@ int settings_refused(const struct settings *settings,
 		return failed(name, "the module loaded is older than this program and "
 			      "lacks these keys; load the one of the same version");
 	}
-	return device_failed(number, "set it up", err);
+	return device_failed(number, "configure it", err);
 }

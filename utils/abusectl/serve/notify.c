@@ -51,6 +51,6 @@ void notify_ready(const char *status)
 
 void notify_stopping(void)
 {
-	sd_notify(0, "STOPPING=1\nSTATUS=answering what is held");
+	sd_notify(0, "STOPPING=1\nSTATUS=completing the requests that it holds");
 }
 #endif

@@ -234,7 +234,7 @@ static int await_end(const struct team *team)
 		if (!backend->is_stuck ||
 		    (!backend->is_stuck(serving->store) && ++steps < MAX_STEPS))
 			continue;
-		note(device_name(serving->number), "what was not answered is left to the "
+		note(device_name(serving->number), "requests that are not completed wait for the "
 		     "next server");
 		/* Unasked, it ended by an error that is told only when all threads have. */
 		return __atomic_load_n(&team->is_stopping, __ATOMIC_ACQUIRE) ? 0 : -EIO;

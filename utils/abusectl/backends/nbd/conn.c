@@ -95,8 +95,8 @@ static void enter(struct nbd_conn *conn)
 		nbd_ring_all(store);
 	if (was_gone && dirt)
 		note(store->name, "the NBD server is back; if it did not keep its cache, "
-		     "up to %llu writes that were not flushed are lost (write_cache=0 at "
-		     "set-up has each flushed)", (unsigned long long)dirt);
+		     "up to %llu writes that were not flushed are lost (to prevent that, "
+		     "configure the device with write_cache=0)", (unsigned long long)dirt);
 	else if (was_gone)
 		note(store->name, "the NBD server is back");
 }

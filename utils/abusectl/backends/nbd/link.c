@@ -82,7 +82,7 @@ static bool connect_handle(struct nbd_conn *conn)
 	while (nbd.aio_is_connecting(handle) == 1) {
 		left = deadline - nbd_now_ms();
 		if (left <= 0 || nbd_is_over(conn->store)) {
-			snprintf(conn->why, sizeof(conn->why), "no answer in %d s; it "
+			snprintf(conn->why, sizeof(conn->why), "no reply in %d s; it "
 				 "may be busy with as many clients as it takes",
 				 CONNECT_MS / 1000);
 			return false;
