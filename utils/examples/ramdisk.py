@@ -11,8 +11,8 @@ CALL = "4I2Q4I2QqQ"  # struct abuse_exchange
 device = os.open(sys.argv[1], os.O_RDWR)
 store = os.open(sys.argv[2], os.O_RDWR | os.O_CREAT, 0o600)
 os.ftruncate(store, SIZE)
-# Where struct abuse_params is 0, an empty device gets the default and one
-# that is up keeps what it has.
+# A field that is 0 is the default of an unconfigured device, and keeps the
+# value of one that is up.
 fcntl.ioctl(device, SET_PARAMS, struct.pack("IIQQ152x", 176, 0, 0, SIZE))
 
 # One request at 0, its reply at 64, its payload at 4096; all that from a
