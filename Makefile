@@ -50,7 +50,7 @@ check-field:				## what other tools say of a loop disk and of ours
 fuzz:					## processes of three users against the module (RUNS=, SECONDS_EACH=, WITH=kasan|kcsan|none)
 	@tests/campaign/run fuzz
 
-fuzz-coverage:				## which of the module's basic blocks the fuzzer and the room uapi reach (ROOMS=)
+fuzz-coverage:				## which of the module's basic blocks the fuzzer and the tests in tests/uapi reach (ROOMS=)
 	@tests/campaign/run coverage
 
 crash-campaign:				## databases on disks whose servers fail (RUNS=, KILLS=)

@@ -84,8 +84,8 @@ static double time_of_one(uint64_t spin)
 }
 
 /*
- * Milliseconds of the processor for a call that waits for next to nothing: the median. Who else
- * is to run on that processor, and ends a spin by that, has time to between the calls.
+ * Milliseconds of the processor for a call that waits for next to nothing: the median. Other tasks,
+ * whose turn on that processor would end a spin, have time to run between the calls.
  */
 static double time_of_short_wait(uint64_t spin)
 {
