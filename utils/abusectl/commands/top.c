@@ -295,7 +295,7 @@ static int watch(char *const *names, int64_t delay, uint64_t times)
 }
 
 static const struct opt options[] = {
-	{ .letter = 'd', .name = "delay", .value = "TIME", .help = "time between two tables (1s)" },
+	{ .letter = 'd', .name = "delay", .value = "TIME", .help = "time between two tables, at least 10ms (default 1s)" },
 	{ .letter = 'n', .name = "iterations", .value = "N", .help = "stop after N tables" },
 	{ 0 },
 };
