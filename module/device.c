@@ -248,8 +248,8 @@ int abuse_device_kill(struct abuse_device *dev)
 	} else if (dev->state == ABUSE_S_DYING) {
 		err = -ENODEV;
 	} else {
-		dev->admitted = false;
-		dev->state = ABUSE_S_DYING;
+		WRITE_ONCE(dev->admitted, false);
+		WRITE_ONCE(dev->state, ABUSE_S_DYING);
 	}
 	spin_unlock(&dev->lock);
 	if (!err) {
@@ -308,7 +308,7 @@ void abuse_device_is_served(struct abuse_server *srv)
 	spin_lock(&dev->lock);
 	if (dev->state == ABUSE_S_UP && !dev->ready &&
 	    (!epoch || epoch == atomic64_read(&dev->epoch))) {
-		dev->ready = true;
+		WRITE_ONCE(dev->ready, true);
 		/* It may wait for a server, and time-outs must not wait for it. */
 		if (dev->is_announced)
 			queue_work(abuse_patient_wq, &dev->ready_work);

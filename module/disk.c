@@ -28,7 +28,7 @@ static int abuse_add_opener(struct abuse_device *dev, const struct gendisk *disk
 	else
 		err = abuse_access_disk(dev, admin);
 	if (!err && dev->scanner != current) {
-		dev->openers++;
+		WRITE_ONCE(dev->openers, dev->openers + 1);
 		dev->opened_by_user |= !admin;
 	}
 	spin_unlock(&dev->lock);
@@ -64,8 +64,11 @@ static ABUSE_BLK_RELEASE(abuse_release, disk)
 	struct abuse_device *dev = disk->private_data;
 
 	spin_lock(&dev->lock);
-	if (dev->scanner != current && !--dev->openers)
-		dev->opened_by_user = false;
+	if (dev->scanner != current) {
+		WRITE_ONCE(dev->openers, dev->openers - 1);
+		if (!dev->openers)
+			dev->opened_by_user = false;
+	}
 	if (dev->has_leftovers)
 		queue_work(abuse_patient_wq, &dev->leftovers_work);
 	spin_unlock(&dev->lock);

@@ -104,8 +104,8 @@ void abuse_expire_set_up(struct abuse_device *dev)
 {
 	lockdep_assert_held(&dev->lock);
 	WRITE_ONCE(dev->patience, ABUSE_WAITS);
-	dev->unserved_ns = abuse_tick_ns();
-	dev->claimed_ns = 0;
+	WRITE_ONCE(dev->unserved_ns, abuse_tick_ns());
+	WRITE_ONCE(dev->claimed_ns, 0);
 	dev->window.since_ns = 0;
 }
 
@@ -228,7 +228,7 @@ static bool abuse_give_up(struct abuse_device *dev, bool unserved, u64 looked)
 	WRITE_ONCE(dev->is_unserved, unserved);
 	/* Probes failed: the next server sends "ready" again, and udev repeats them. */
 	if (unserved)
-		dev->ready = false;
+		WRITE_ONCE(dev->ready, false);
 	dev->failed_ns = abuse_tick_ns();
 	WRITE_ONCE(dev->patience, ABUSE_FAILS);
 	spin_unlock(&dev->lock);

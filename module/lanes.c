@@ -115,7 +115,7 @@ static struct abuse_job *abuse_lane_next_job(struct abuse_lane *lane)
 
 	lockdep_assert_held(&lane->lock);
 	if (job)
-		lane->todo.first = job->next;
+		WRITE_ONCE(lane->todo.first, job->next);
 	return job;
 }
 
@@ -297,7 +297,7 @@ static void abuse_lane_add_jobs(struct abuse_lane *lane,
 	if (lane->todo.first)
 		lane->todo.last->next = jobs->first;
 	else
-		lane->todo.first = jobs->first;
+		WRITE_ONCE(lane->todo.first, jobs->first);
 	lane->todo.last = jobs->last;
 }
 
@@ -345,7 +345,7 @@ void abuse_lane_resume(struct abuse_device *dev, struct abuse_job *job)
 	job->next = lane->todo.first;
 	if (!job->next)
 		lane->todo.last = job;
-	lane->todo.first = job;
+	WRITE_ONCE(lane->todo.first, job);
 	abuse_lane_call_worker(lane);
 	spin_unlock_irqrestore(&lane->lock, flags);
 }

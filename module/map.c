@@ -89,7 +89,7 @@ static void abuse_map_change_end(struct abuse_mapping *map)
 static void abuse_extent_count(struct abuse_mapping *map,
 			       const struct abuse_extent *extent, int sign)
 {
-	map->nr_extents += sign;
+	WRITE_ONCE(map->nr_extents, map->nr_extents + sign);
 	extent->target->nr_extents += sign;
 	if (extent->rights & ABUSE_MAP_WRITE)
 		map->nr_writable += sign * (s64)(extent->end - extent->sector);
@@ -357,7 +357,7 @@ static void abuse_map_empty(struct abuse_mapping *map)
 
 	abuse_map_change_begin(map);
 	map->root = RB_ROOT;
-	map->nr_extents = 0;
+	WRITE_ONCE(map->nr_extents, 0);
 	map->nr_writable = 0;
 	abuse_map_change_end(map);
 	abuse_map_settle();

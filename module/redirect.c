@@ -170,7 +170,7 @@ int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 	}
 	kref_get(&target->ref);
 	r = abuse_redirect_fill(dev, slot, target, reply->address);
-	r->mapped = false;
+	WRITE_ONCE(r->mapped, false);
 	trace_abuse_redirected(dev, slot);
 	abuse_job_append(&tally->jobs, &r->job);
 	return 0;
@@ -188,7 +188,7 @@ void abuse_redirect_mapped(struct abuse_device *dev, struct request *rq,
 	struct abuse_redirect *r;
 
 	r = abuse_redirect_fill(dev, slot, place->target, place->pos);
-	r->mapped = true;
+	WRITE_ONCE(r->mapped, true);
 	WRITE_ONCE(r->seq, place->seq);
 	WRITE_ONCE(r->sector, blk_rq_pos(rq));
 	WRITE_ONCE(r->end, blk_rq_pos(rq) + blk_rq_sectors(rq));

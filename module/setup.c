@@ -58,7 +58,7 @@ static int abuse_finish_reset(struct abuse_device *dev)
 	spin_lock(&dev->lock);
 	WRITE_ONCE(dev->sealed, false);
 	dev->is_announced = false;
-	dev->ready = false;
+	WRITE_ONCE(dev->ready, false);
 	abuse_stats_set_up(dev);
 	spin_unlock(&dev->lock);
 	abuse_servers_forget(dev);
@@ -190,10 +190,10 @@ void abuse_device_come_up(struct abuse_device *dev, const struct abuse_params *p
 	abuse_set_read_only(dev, params->flags & ABUSE_PARAMS_READ_ONLY);
 	spin_lock(&dev->lock);
 	dev->params = *params;
-	dev->features = params->features |
-			(params->atomic_max ? ABUSE_F_ATOMIC : 0);
+	WRITE_ONCE(dev->features, params->features |
+		   (params->atomic_max ? ABUSE_F_ATOMIC : 0));
 	WRITE_ONCE(dev->timeout, params->timeout);
-	dev->ready = false;
+	WRITE_ONCE(dev->ready, false);
 	abuse_expire_set_up(dev);
 	WRITE_ONCE(dev->sync_failed, false);
 	abuse_stats_set_up(dev);

@@ -102,7 +102,7 @@ abuse_begin_request(struct abuse_queue *queue, struct request *rq)
 	slot->rq = rq;
 	WRITE_ONCE(slot->holder, NULL);
 	slot->handed = 0;
-	slot->queued = get_jiffies_64();
+	WRITE_ONCE(slot->queued, get_jiffies_64());
 	return slot;
 }
 
@@ -113,7 +113,7 @@ struct abuse_slot *abuse_submit_begin(struct abuse_device *dev, struct request *
 	struct abuse_slot *slot = abuse_begin_request(queue, rq);
 
 	slot->counted = false;
-	slot->in_backlog = false;
+	WRITE_ONCE(slot->in_backlog, false);
 	return slot;
 }
 
