@@ -33,7 +33,7 @@ writer=$!
 
 # The compiler, which is emulated here, is not what this is about: DKMS is told to take what it would make.
 mkdir -p /etc/dkms
-echo 'MAKE[0]="cp /host/build/packages/'"$SUITE"'/module/abuse.ko abuse.ko"' >/etc/dkms/abuse-0.99.0.conf
+printf '%s\n' 'PRE_BUILD=' 'MAKE[0]="cp /host/build/packages/'"$SUITE"'/module/abuse.ko abuse.ko"' >/etc/dkms/abuse-0.99.0.conf
 ok "apt upgrades under the mount" apt-get -qqy install "${debs[@]}"
 new=$(dpkg-query -W -f '${source:Upstream-Version}' abuse-dkms)
 is_not "$new" "$old" "the packages are new"
