@@ -5,7 +5,9 @@
 
 check() {
 	require_binaries abusectl blkid || return 1
-	require_kernel_modules abuse || return 1
+	# require_kernel_modules is new in dracut 058.
+	# shellcheck disable=SC2154
+	modinfo -k "$kernel" abuse >/dev/null 2>&1 || return 1
 }
 
 depends() {
