@@ -63,11 +63,24 @@ wait_until 30 test -b "$disk"
 mount "$disk" /mnt
 ok "which serves what the old one stored" cmp /mnt/file1 /usr/bin/bash
 
-refused 'abuse-utils: /dev/abuse[0-9]* is in use: unmount it' "while its disk is mounted the package stays" \
-	apt-get -qqy remove abuse-utils
-is "$(dpkg-query -W -f '${db:Status-Status}' abuse-utils)" installed "and is whole"
+# stays WHY: the package of the utilities is not removed.
+stays() {
+	refused 'abuse-utils: /dev/abuse[0-9]* is in use: unmount it' "$1 the package stays" apt-get -qqy remove abuse-utils
+	is "$(dpkg-query -W -f '${db:Status-Status}' abuse-utils)" installed "and is whole"
+}
+stays "while its disk is mounted"
 ok "as is what is served" cmp /mnt/file2 /usr/bin/bash
 umount /mnt
+unshare --mount sh -c 'mount "$1" /mnt && touch /run/mounted && exec sleep 1000' sh "$disk" &
+elsewhere=$!
+wait_until 30 test -e /run/mounted
+stays "while it is mounted in another namespace"
+kill "$elsewhere"
+wait "$elsewhere" 2>/dev/null || true
+loop=$(losetup --find --show "$disk")
+stays "while it is behind a loop device"
+losetup --detach "$loop"
+wait_until 30 grep -qx 0 "/sys/class/abuse/abctl$(abusectl list -nro number upgrade)/openers"
 
 ok "the packages go while a unit serves" apt-get -qqy purge abuse-dkms abuse-utils libabuse0 libabuse-dev python3-abuse
 fails "the unit is gone" systemctl is-active --quiet abuse@upgrade.service
