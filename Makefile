@@ -17,8 +17,7 @@ TREE	?=
 INSTALL	?= install
 export PREFIX LIBDIR DESTDIR
 
-# A source package has no guests, and names in other ways what it needs.
-need	:= $(or $(wildcard tests/vm/need),:)
+need	:= tests/vm/need
 
 all: tools utils $(if $(KDIR),module)	## build abusectl, and with KDIR=/lib/modules/.../build the module
 

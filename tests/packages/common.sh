@@ -38,7 +38,6 @@ make_next_version() {
 		rm -rf "$next" "$made"
 		mkdir -p "$next"
 		(cd "$TESTS/.." && debian/sources | tr '\n' '\0' | xargs -0 cp -P --parents -t "$next")
-		ln -s "$TESTS/vm" "$next/tests/vm"
 		sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$next_version\"/" "$next/module/dkms.conf"
 		sed -i "1s/(.*)/($next_version-1)/" "$next/debian/changelog"
 		ABUSE_DEB_OPTIONS=nocheck "$next/debian/build" "$SUITE"
