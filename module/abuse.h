@@ -259,6 +259,7 @@ struct abuse_device {
 	bool pins_module;		/* control */
 	bool has_leftovers;		/* partitions that were open at RESET */
 	struct task_struct *scanner;	/* its own open does not count */
+	u32 max_request;		/* as in params; exchange.c reads it without a lock */
 	s64 timeout;			/* as in params; what it means is expire.c's */
 	struct list_head servers;	/* who serves this set-up */
 	unsigned int nr_servers;

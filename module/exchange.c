@@ -295,7 +295,7 @@ static int abuse_check_buffer(const struct abuse_server *srv,
 			const struct abuse_exchange *x)
 {
 	if (x->max_requests && x->buffer_size &&
-	    x->buffer_size < READ_ONCE(srv->dev->params.max_request))
+	    x->buffer_size < READ_ONCE(srv->dev->max_request))
 		return -EINVAL;
 	return 0;
 }

@@ -124,7 +124,7 @@ static int abuse_redirect_iocb_flags(const struct abuse_redirect *r,
 	/* The file was registered without O_APPEND, but fcntl(2) can set it. */
 	int flags = iocb_flags(r->target->file) & ~IOCB_APPEND;
 
-	if (r->refused || !abuse_redirect_is_aligned(r))
+	if ((flags & IOCB_DIRECT) && (r->refused || !abuse_redirect_is_aligned(r)))
 		flags &= ~IOCB_DIRECT;
 	if (abuse_redirect_is_durable(r, rq))
 		flags |= IOCB_DSYNC;

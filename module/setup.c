@@ -193,6 +193,7 @@ void abuse_device_come_up(struct abuse_device *dev, const struct abuse_params *p
 	WRITE_ONCE(dev->features, params->features |
 		   (params->atomic_max ? ABUSE_F_ATOMIC : 0));
 	WRITE_ONCE(dev->timeout, params->timeout);
+	WRITE_ONCE(dev->max_request, params->max_request);
 	WRITE_ONCE(dev->ready, false);
 	abuse_expire_set_up(dev);
 	WRITE_ONCE(dev->sync_failed, false);

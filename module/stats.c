@@ -142,8 +142,7 @@ ABUSE_ATTRIBUTE(trusted, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->sealed)
 ABUSE_ATTRIBUTE(ready, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->ready));
 ABUSE_ATTRIBUTE(claimed, "%d", abuse_disk_has_holder(dev->disk));
 ABUSE_ATTRIBUTE(openers, "%u", READ_ONCE(dev->openers));
-ABUSE_ATTRIBUTE(read_only, "%d", abuse_is_device_up(dev) &&
-		!!(READ_ONCE(dev->params.flags) & ABUSE_PARAMS_READ_ONLY));
+ABUSE_ATTRIBUTE(read_only, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->read_only));
 ABUSE_ATTRIBUTE(name, "%s", dev->params.name);
 ABUSE_ATTRIBUTE(uuid, "%pU", dev->params.uuid);
 ABUSE_ATTRIBUTE(queue_limit, "%u", abuse_is_device_up(dev) ? READ_ONCE(dev->queue_limit) : 0);

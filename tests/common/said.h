@@ -11,13 +11,19 @@
 
 static char said[256];
 
-int failed(const char *subject, const char *format, ...)
+static inline void vsay(const char *subject, const char *format, va_list args)
 {
 	int n = snprintf(said, sizeof(said), "%s: ", subject);
+
+	vsnprintf(said + n, sizeof(said) - (size_t)n, format, args);
+}
+
+int failed(const char *subject, const char *format, ...)
+{
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(said + n, sizeof(said) - (size_t)n, format, args);
+	vsay(subject, format, args);
 	va_end(args);
 	return EXIT_FAILED;
 }

@@ -15,11 +15,10 @@ static unsigned int changes;
 
 int invalid(const char *subject, const char *format, ...)
 {
-	int n = snprintf(said, sizeof(said), "%s: ", subject);
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(said + n, sizeof(said) - (size_t)n, format, args);
+	vsay(subject, format, args);
 	va_end(args);
 	return EXIT_USAGE;
 }
