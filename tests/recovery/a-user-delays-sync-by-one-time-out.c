@@ -13,19 +13,29 @@
 
 static struct device d;
 
-static int serve_nothing(void *unused)
+static int serve_nothing(void *has_asked)
 {
 	int fd = server_open(&d);
 	struct pollfd poller = { .fd = fd, .events = POLLIN };
 	struct abuse_request q;
 
-	(void)unused;
 	fetch(fd, &q, 1, NULL, 0, NO_WAIT);
+	*(_Atomic bool *)has_asked = true;
 	while (poll(&poller, 1, 0) >= 0) {
 		fetch(fd, &q, 0, NULL, 0, NO_WAIT);
 		nap_ms(50);
 	}
 	return 1;
+}
+
+/* Until one has asked, a device that failed as a whole fails its I/O at once. */
+static pid_t start_server(void)
+{
+	_Atomic bool *has_asked = memory_new(sizeof(*has_asked));
+	pid_t pid = child_start(serve_nothing, (void *)has_asked);
+
+	need(wait_for(*has_asked), "a server to ask");
+	return pid;
 }
 
 static int dirty(int disk)
@@ -83,7 +93,7 @@ int main(void)
 	test_begin();
 	need(!module_reload("user_timeout=3"), "modprobe abuse");
 	d = users_device(1);
-	server = child_start(serve_nothing, NULL);
+	server = start_server();
 	disk = disk_open(&d, O_RDWR);
 	need(!dirty(disk), "dirty pages");
 	took = end_of(child_start(sync_all, NULL), "sync");
@@ -99,7 +109,7 @@ int main(void)
 	/* The last close writes back under the lock that every open takes. */
 	is(child_wait((kill(server, SIGKILL), server)), 256 + SIGKILL, "the server is killed");
 	nap_ms(1000 * TIMEOUT + 500);
-	server = child_start(serve_nothing, NULL);
+	server = start_server();
 	closer = child_start(dirty_and_close, NULL);
 	ok(wait_for(attribute_number(&d, "queued") || attribute_number(&d, "held")),
 	   "a close waits for the server");
