@@ -143,8 +143,6 @@ ABUSE_ATTRIBUTE(ready, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->ready));
 ABUSE_ATTRIBUTE(claimed, "%d", abuse_disk_has_holder(dev->disk));
 ABUSE_ATTRIBUTE(openers, "%u", READ_ONCE(dev->openers));
 ABUSE_ATTRIBUTE(read_only, "%d", abuse_is_device_up(dev) && READ_ONCE(dev->read_only));
-ABUSE_ATTRIBUTE(name, "%s", dev->params.name);
-ABUSE_ATTRIBUTE(uuid, "%pU", dev->params.uuid);
 ABUSE_ATTRIBUTE(queue_limit, "%u", abuse_is_device_up(dev) ? READ_ONCE(dev->queue_limit) : 0);
 ABUSE_ATTRIBUTE(hw_queues, "%u", dev->hw_queues);
 ABUSE_ATTRIBUTE(depth, "%u", dev->depth);
@@ -160,18 +158,48 @@ ABUSE_ATTRIBUTE(map_by_worker, "%llu", abuse_stats_since_set_up(dev).map_by_work
 ABUSE_ATTRIBUTE(map_missed, "%llu", abuse_stats_since_set_up(dev).map_missed);
 ABUSE_ATTRIBUTE(map_extents, "%llu", abuse_map_nr_extents(dev));
 
-/* With the lock, so that no line is half of one label and half of another. */
+/*
+ * Is it up? With the lock, so that no line is half of one set-up and half of another; name and
+ * UUID stay without a set-up.
+ */
+static bool abuse_stats_copy_params(struct abuse_device *dev, struct abuse_params *params)
+{
+	bool is_up;
+
+	spin_lock(&dev->lock);
+	is_up = dev->state == ABUSE_S_UP;
+	*params = dev->params;
+	spin_unlock(&dev->lock);
+	return is_up;
+}
+
+static ssize_t name_show(struct device *node, struct device_attribute *attr,
+			 char *buf)
+{
+	struct abuse_params params;
+
+	abuse_stats_copy_params(dev_get_drvdata(node), &params);
+	return sysfs_emit(buf, "%s\n", params.name);
+}
+static DEVICE_ATTR_RO(name);
+
+static ssize_t uuid_show(struct device *node, struct device_attribute *attr,
+			 char *buf)
+{
+	struct abuse_params params;
+
+	abuse_stats_copy_params(dev_get_drvdata(node), &params);
+	return sysfs_emit(buf, "%pU\n", params.uuid);
+}
+static DEVICE_ATTR_RO(uuid);
+
 static ssize_t store_show(struct device *node, struct device_attribute *attr,
 			  char *buf)
 {
-	struct abuse_device *dev = dev_get_drvdata(node);
-	char store[ABUSE_STORE_LEN] = "";
+	struct abuse_params params;
+	bool is_up = abuse_stats_copy_params(dev_get_drvdata(node), &params);
 
-	spin_lock(&dev->lock);
-	if (dev->state == ABUSE_S_UP)
-		memcpy(store, dev->params.store, sizeof(store));
-	spin_unlock(&dev->lock);
-	return sysfs_emit(buf, "%s\n", store);
+	return sysfs_emit(buf, "%s\n", is_up ? params.store : "");
 }
 static DEVICE_ATTR_RO(store);
 
