@@ -104,6 +104,21 @@ static inline void nap_ms(unsigned int ms)
 
 static pid_t test_main_pid;
 
+/* Runs a shell command; its exit status. */
+static inline int shell(const char *format, ...)
+{
+	char command[512];
+	va_list args;
+	int status;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	fflush(stdout);
+	status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
 /* ---- devices --------------------------------------------------------------- */
 
 struct device {
@@ -377,7 +392,7 @@ static inline void device_admit(const struct device *d)
 /* Lets any user open a node, after udev has had its say on it. */
 static inline void node_for_all(const char *path)
 {
-	if (system("udevadm settle --timeout=20 2>/dev/null"))
+	if (shell("udevadm settle --timeout=%u 2>/dev/null", stretched(20)))
 		nap_ms(500);
 	need(!chmod(path, 0666), "chmod of %s", path);
 }
@@ -541,7 +556,7 @@ static inline struct abuse_request fetch_one(int fd, void *buffer,
 					     uint64_t buffer_size)
 {
 	struct abuse_request r;
-	int n = fetch(fd, &r, 1, buffer, buffer_size, DEADLINE_SECONDS * SEC);
+	int n = fetch(fd, &r, 1, buffer, buffer_size, stretched(DEADLINE_SECONDS) * SEC);
 
 	errno = n < 0 ? -n : 0;
 	need(n == 1, "a request to arrive (got %d)", n);
@@ -554,7 +569,7 @@ static inline void fetch_all(int fd, struct abuse_request *requests,
 {
 	for (unsigned int got = 0; got < n; ) {
 		int ret = fetch(fd, requests + got, n - got, buffer,
-				buffer_size, DEADLINE_SECONDS * SEC);
+				buffer_size, stretched(DEADLINE_SECONDS) * SEC);
 
 		errno = ret < 0 ? -ret : 0;
 		need(ret > 0, "request %u of %u to arrive", got + 1, n);
@@ -1051,33 +1066,25 @@ static inline void ram_stop(struct ram *ram)
 
 /* ---- the module --------------------------------------------------------------------------------- */
 
-/* Runs a shell command; its exit status. */
-static inline int shell(const char *format, ...)
-{
-	char command[512];
-	va_list args;
-	int status;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	fflush(stdout);
-	status = system(command);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
-}
-
 static inline void module_restore(void)
 {
 	if (getpid() == test_main_pid)
 		shell("udevadm settle; modprobe -r abuse; modprobe abuse");
 }
 
-/* Unloads the module and loads it with these parameters; 0 or modprobe's status.
+/* Unloads the module and loads it with these parameters, as of printf; 0 or modprobe's status.
  * At exit it is loaded again without any.
  */
-static inline int module_reload(const char *parameters)
+__attribute__((format(printf, 1, 2)))
+static inline int module_reload(const char *format, ...)
 {
 	static bool registered;
+	char parameters[128];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(parameters, sizeof(parameters), format, args);
+	va_end(args);
 
 	if (!registered) {
 		registered = true;

@@ -42,6 +42,12 @@ end_server() {
 	kill -CONT "$1" 2>/dev/null || true
 	wait_until 30 gone "$1"
 }
+# pause_server PID: none of its threads takes another request; kill returns before they have stopped.
+pause_server() {
+	kill -STOP "$1"
+	wait_until 20 is_paused "$1"
+}
+is_paused() { ! grep -h '^State:' /proc/"$1"/task/*/status | grep -qv '(stopped)'; }
 gone() { [ ! -e "/proc/$1" ] || grep -q '^State:.*[ZX]' "/proc/$1/status"; }
 
 attribute() { cat "/sys/class/abuse/abctl$number/$1"; }

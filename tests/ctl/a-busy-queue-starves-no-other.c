@@ -10,6 +10,7 @@
 #define LIMIT		8
 #define READS		50
 #define FAIR		100	/* reads of the others for one; some 16 are seen */
+#define STARVED		(20 * READS * FAIR)
 
 static struct device d;
 static _Atomic bool stop;
@@ -49,26 +50,40 @@ static void *flooder_main(void *unused)
 	return NULL;
 }
 
-/* How many reads it did before the others had done FAIR times as many. */
-static unsigned int read_beside_flood(void)
+static int by_size(const void *a, const void *b)
+{
+	unsigned int x = *(const unsigned int *)a, y = *(const unsigned int *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * How many the others did for each read of ours: the median, as the processor of ours may
+ * stand still for a while. STARVED if it came to nothing.
+ */
+static unsigned int reads_of_others(void)
 {
 	int fd = disk_open(&d, O_RDONLY | O_DIRECT);
 	void *data = memory_new(4096);
-	unsigned int n = 0, since = flood;
+	unsigned int others[READS], n = 0, begin = flood;
 
-	while (n < READS && flood - since < READS * FAIR) {
+	while (n < READS && flood - begin < STARVED) {
+		unsigned int before = flood;
+
 		need(pread(fd, data, 4096, 4096) == 4096, "a read");
-		n++;
+		others[n++] = flood - before;
 	}
-	printf("# %u reads, while the others did %u\n", n, flood - since);
 	close(fd);
-	return n;
+	qsort(others, n, sizeof(*others), by_size);
+	printf("# %u reads, the others did %u\n", n, flood - begin);
+	return n < READS ? STARVED : others[n / 2];
 }
 
 int main(void)
 {
 	struct abuse_params p = params_of(MIB);
 	pthread_t threads[FLOODERS];
+	unsigned int others;
 	struct job server;
 
 	test_begin();
@@ -82,7 +97,8 @@ int main(void)
 		need(!pthread_create(&threads[i], NULL, flooder_main, NULL), "a thread");
 	need(wait_for(flood > 2 * FLOODERS), "the flood");
 	need(!pin(1), "a processor");
-	is(read_beside_flood(), READS, "reads beside a flood from another processor");
+	others = reads_of_others();
+	ok(others <= FAIR, "for a read from another processor the flood does %u", others);
 	stop = true;
 	for (int i = 0; i < FLOODERS; i++)
 		pthread_join(threads[i], NULL);

@@ -67,7 +67,7 @@ static bool shrinks_under_a_put(void *memory, unsigned int round)
 	need(!pthread_create(&thread, NULL, put_main, memory), "a thread");
 	need(wait_for(puts_done >= 2 + round % 3), "PUT_BIOs that fault");
 	resize(fd, SMALL);
-	ret = wait_for_within(stretched(3), io->done) ? io->error : -1;
+	ret = io_wait(io);
 	put_stop = true;
 	pthread_join(thread, &error);
 	if (error)

@@ -7,10 +7,9 @@
  */
 #include "patience.h"
 
-#define TIMEOUT		2
-#define HELD_MS		700		/* each request of the slow server */
-
 static struct device d;
+static unsigned int time_out;		/* seconds */
+static unsigned int held_ms;		/* each request of the slow server: well within one time-out */
 
 struct load {
 	_Atomic bool stop, failed;
@@ -63,7 +62,7 @@ static bool is_slow(const struct abuse_request *q)
 	return q->sector >= SLOW / 512 && q->sector < (SLOW + MIB) / 512;
 }
 
-/* Answers each request for that MiB HELD_MS after it came, others at once. */
+/* Answers each request for that MiB held_ms after it came, others at once. */
 static void *late_server(void *arg)
 {
 	static const struct abuse_request none;
@@ -77,7 +76,7 @@ static void *late_server(void *arg)
 
 		if (got == 1) {
 			held[n].q = q;
-			held[n++].due = now() + (is_slow(&q) ? HELD_MS / 1000.0 : 0);
+			held[n++].due = now() + (is_slow(&q) ? held_ms / 1000.0 : 0);
 		}
 		for (i = 0; i < n; i++) {
 			if (now() < held[i].due)
@@ -113,7 +112,7 @@ static struct load a, b, c;
 static void overlap_start(void)
 {
 	a = (struct load){ .length = 4096, .at = SLOW };
-	b = (struct load){ .length = 4096, .at = SLOW + 65536, .phase_ms = HELD_MS / 2 };
+	b = (struct load){ .length = 4096, .at = SLOW + 65536, .phase_ms = held_ms / 2 };
 	load_start(&a);
 	load_start(&b);
 }
@@ -136,7 +135,9 @@ int main(void)
 	int fd;
 
 	test_begin();
-	need(!module_reload("user_timeout=2 user_floor=1048576 user_floor_requests=40"),
+	time_out = stretched(3);
+	held_ms = 350 * time_out;
+	need(!module_reload("user_timeout=%u user_floor=1048576 user_floor_requests=40", time_out),
 	     "modprobe abuse");
 	d = users_device(8);
 	fd = server_open(&d);
@@ -144,8 +145,8 @@ int main(void)
 	late_start(fd);
 	start = now();
 	overlap_start();
-	ok(any_fails_within(3.0 * TIMEOUT * stretched(1)), "answered just in time it fails");
-	ok(now() - start >= TIMEOUT, "not before one time-out (%.2f s)", now() - start);
+	ok(any_fails_within(3.0 * time_out * stretched(1)), "answered just in time it fails");
+	ok(now() - start >= time_out, "not before one time-out (%.2f s)", now() - start);
 	overlap_end();
 	late_end();
 	ok(attribute_number(&d, "errors") > 0, "with errors");
@@ -155,7 +156,7 @@ int main(void)
 	a = b = (struct load){ };
 	c = (struct load){ .length = 4096, .at = SLOW, .pause_ms = 100 };
 	load_start(&c);
-	ok(!any_fails_within(4.0 * TIMEOUT), "idle now and then it does not");
+	ok(!any_fails_within(4.0 * time_out), "idle now and then it does not");
 	ok(!load_end(&c), "no read failed");
 	late_end();
 
@@ -164,7 +165,7 @@ int main(void)
 	overlap_start();
 	c = (struct load){ .length = 4096, .at = 2 * MIB, .pause_ms = 5 };
 	load_start(&c);
-	ok(!any_fails_within(3.0 * TIMEOUT), "with enough requests it does not");
+	ok(!any_fails_within(3.0 * time_out), "with enough requests it does not");
 	ok(!load_end(&c) & !overlap_end(), "no read failed");
 	late_end();
 
@@ -173,7 +174,7 @@ int main(void)
 	overlap_start();
 	c = (struct load){ .length = 256 * KIB, .at = 2 * MIB, .pause_ms = 150 };
 	load_start(&c);
-	ok(!any_fails_within(3.0 * TIMEOUT), "with enough bytes it does not");
+	ok(!any_fails_within(3.0 * time_out), "with enough bytes it does not");
 	ok(!load_end(&c) & !overlap_end(), "no read failed");
 	late_end();
 	close(fd);

@@ -8,9 +8,9 @@
 #include "abuse.h"
 
 #define USER		4242
-#define USER_TIMEOUT	2
 
 static struct device *d;
+static unsigned int user_timeout;	/* seconds */
 
 static int user(void *arg)
 {
@@ -28,7 +28,7 @@ static int user(void *arg)
 	p.timeout = -1;
 	if (set_params(fd, &p) != -EPERM)
 		return 3;
-	p.timeout = USER_TIMEOUT * SEC + 1;
+	p.timeout = user_timeout * SEC + 1;
 	if (set_params(fd, &p) != -EPERM)
 		return 4;
 	p.timeout = 0;
@@ -41,13 +41,13 @@ static int user(void *arg)
 	p.timeout = -1;
 	if (set_params(fd, &p) != -EPERM)
 		return 7;
-	p.timeout = USER_TIMEOUT * SEC + 1;
+	p.timeout = user_timeout * SEC + 1;
 	if (set_params(fd, &p) != -EPERM)
 		return 8;
 	p.timeout = 1 * SEC;
 	if (set_params(fd, &p))
 		return 9;
-	p.timeout = USER_TIMEOUT * SEC;
+	p.timeout = user_timeout * SEC;
 	if (set_params(fd, &p))
 		return 10;
 	return 0;
@@ -82,7 +82,8 @@ int main(void)
 
 	test_begin();
 	d = memory_new(sizeof(*d));
-	need(!module_reload("user_timeout=2 unserved_timeout=0"), "modprobe abuse");
+	user_timeout = stretched(2);
+	need(!module_reload("user_timeout=%u unserved_timeout=0", user_timeout), "modprobe abuse");
 	node_for_all("/dev/abuse-control");
 	is(run_as(USER, user, NULL), 0, "a user sets a device up, and cannot wait for longer");
 
@@ -101,7 +102,7 @@ int main(void)
 	q = fetch_one(fd, NULL, 0);
 	queued = io_write(d, 65536, 4096, 1);
 	is(io_wait(held), EIO, "the held one");
-	ok(now() - start >= USER_TIMEOUT, "not before its time (%.2f s)", now() - start);
+	ok(now() - start >= user_timeout, "not before its time (%.2f s)", now() - start);
 	is(io_wait(queued), EIO, "the queued one");
 	is(reply(fd, q.id, EIO, NULL), ESTALE, "a late answer");
 	ok(attribute_number(d, "errors") >= 2, "errors");
@@ -115,7 +116,7 @@ int main(void)
 	fd = server_open(d);
 	again = now();
 	is(io_end(io_read(d, 0, 4096)), EIO, "an unanswered read");
-	ok(now() - again >= USER_TIMEOUT, "in its time (%.2f s)", now() - again);
+	ok(now() - again >= user_timeout, "in its time (%.2f s)", now() - again);
 
 	/* Root may give a user more time, and that is kept by who says nothing. */
 	p = params_of(0);
@@ -126,7 +127,7 @@ int main(void)
 	need(!get_params(fd, &p), "GET_PARAMS");
 	is(p.timeout, 3600 * SEC, "time-out");
 
-	ok(now() - start > 2 * USER_TIMEOUT && !groups->done,
+	ok(now() - start > 2 * user_timeout && !groups->done,
 	   "the group's waits after %.1f s", now() - start);
 	close(fd);
 	fd = server_open(&group);

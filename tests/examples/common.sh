@@ -23,5 +23,11 @@ serve() {
 	"$@" &
 	server=$!
 	on_exit end_server "$server"
-	wait_until 20 attribute_is ready 1
+	wait_until 60 is_served
+}
+# A former server leaves the device ready.
+is_served() {
+	local servers
+	read -r servers _ <"/sys/class/abuse/abctl$number/servers"
+	[ "$servers" -gt 0 ] && attribute_is ready 1
 }

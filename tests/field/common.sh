@@ -26,7 +26,7 @@ said() {
 	local status=0 name=${1##*/} number
 	number=$(lsblk -ndo MAJ:MIN "$1" | tr -d ' ')
 	{
-		DISK=$1 NAME=$name MNT=$work/$name timeout 60 bash -c "$2" 2>&1 </dev/null 3<&- || status=$?
+		DISK=$1 NAME=$name MNT=$work/$name timeout "$((60 * ${TIMEOUT_FACTOR:-1}))" bash -c "$2" 2>&1 </dev/null 3<&- || status=$?
 		echo "status $status"
 	} | sed -E "s,$name,DISK,g; s,\b$number\b,NUMBER,g; s,(loop|abuse)\.img,FILE,g; s,\bloop\b,disk,g
 		s,[0-9a-zA-Z]{6}(-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6},UUID,g; s,[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12},UUID,g

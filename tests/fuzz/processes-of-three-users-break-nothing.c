@@ -801,7 +801,7 @@ int main(void)
 	begin_good(r);
 
 	state = seed;
-	for (begin = now(); race_goes_on(r, begin); next++) {
+	for (begin = now(); race_goes_on(r, begin, next); next++) {
 		unsigned int i = below(CALLERS);
 
 		nap_ms(20 + below(100));

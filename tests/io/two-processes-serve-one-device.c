@@ -66,6 +66,7 @@ int main(void)
 		rams[i]->size = SIZE;
 		pid[i] = child_start(serve, rams[i]);
 	}
+	need(wait_for(attribute_number(&d, "servers") == 2), "two servers");
 	for (uintptr_t i = 0; i < THREADS; i++)
 		job_start(&job[i], work, (void *)i);
 	for (int i = 0; i < THREADS; i++)

@@ -61,6 +61,14 @@ static pid_t change(struct abuse_map_entry e)
 	return child_start(mapper_main, &m);
 }
 
+/* MAP changes what new requests find and then waits for those before: it has begun to wait. */
+static bool is_changed(uint64_t sectors)
+{
+	struct abuse_map_entry got;
+
+	return map_get(ctl, 0, &got, 1) == 1 && (got.sector == sectors || got.sectors == sectors);
+}
+
 /* All of the disk, by a server that is gone afterwards. */
 static void map_all(void)
 {
@@ -100,6 +108,7 @@ static void ranges_of_two_ages(void)
 	map_all();
 	old = running(IO_READ, 0);
 	pid = change(entry_clear(0, 8, MAP_W));
+	need(wait_for(is_changed(8)), "the change");
 	ok(waits(pid), "a change waits for a read");
 	young = running(IO_READ, 0);
 	file_answers(ABUSE_OP_READ);
@@ -143,6 +152,7 @@ static void the_end_of_a_set_up(void)
 	queued = io_read(&upper, SIZE / 2, 4096);
 	need(wait_for(attribute_number(&upper, "queued") == 1), "one that waits for a server");
 	mapper = change(entry_clear(0, 8, MAP_ALL));
+	need(wait_for(is_changed(8)), "the change");
 	ok(waits(mapper), "a change waits");
 	pid = child_start(reset_upper, NULL);
 	ok(waits(pid), "RESET waits for what runs by the map");

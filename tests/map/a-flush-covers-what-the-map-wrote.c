@@ -70,6 +70,7 @@ static void of_a_part(void)
 	is(write_page(0), 0, "a write");
 	is(below->served[ABUSE_OP_WRITE], written, "which the page cache has");
 	io = io_start(&upper, IO_FSYNC, 0, 0);
+	need(wait_for(attribute_number(&upper, "queued") == 1), "the FLUSH to come to the server");
 	ok(!wait_for_within(1, io->done), "a FLUSH waits for a server");
 	is(below->served[ABUSE_OP_WRITE], written + 1, "when the file has it");
 	is(flushes(), before + 1, "and was flushed");
@@ -174,20 +175,21 @@ static void becomes_whole_meanwhile(void)
 static void lasts_long(void)
 {
 	struct abuse_params p = params_of(SIZE);
+	unsigned int time_out = stretched(2);
 	struct io *io;
 
 	need(!reset(ctl), "RESET");
 	p.features = ABUSE_F_WRITE_CACHE;
-	p.timeout = 2 * SEC;
+	p.timeout = time_out * SEC;
 	set_up_as(&upper, &p);
 	close(ctl);
 	ctl = server_open(&upper);
 	io = flush_that_waits();
-	sleep(3);
+	sleep(time_out + 1);
 	slow_answers(ABUSE_OP_WRITE);
 	slow_answers(ABUSE_OP_FLUSH);
 	need(wait_for(attribute_number(&upper, "queued") == 1), "the FLUSH to wait for a server");
-	usleep(700000);
+	nap_ms(350 * time_out);
 	reaches_a_server(io, 0, "a FLUSH after a long sync");
 }
 

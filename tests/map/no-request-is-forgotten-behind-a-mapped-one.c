@@ -5,13 +5,13 @@
  * plug is one of the map; and CLEAR on a device that has neither map nor file changes nothing.
  * The plug holds requests of two disks, since kernels pass such a plug on one by one.
  */
-/* timeout: 60 */
+/* timeout: 90 */
 #include <linux/aio_abi.h>
 
 #include "map.h"
 
 #define SIZE	(1 * MIB)
-#define WAIT	20		/* seconds that the server sleeps if nobody wakes it */
+#define WAIT	40		/* seconds that the server sleeps if nobody wakes it */
 #define NR	4		/* io_submit(2) makes a plug of more than 2 */
 
 static struct device dev, other;

@@ -75,6 +75,8 @@ int main(void)
 	test_begin();
 	if (access(CPU, W_OK))
 		skip("no processor here that can go offline");
+	/* However slow the machine is: what waits here does so until it is served. */
+	need(!module_reload("unserved_timeout=0"), "modprobe abuse");
 	atexit(cpu_on);
 	for (int i = 0; i < THREADS; i++)
 		job_start(&jobs[i], come_and_go, NULL);

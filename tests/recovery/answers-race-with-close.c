@@ -21,7 +21,7 @@ int main(void)
 	race_job(r, race_quitter_main, r);
 	race_job(r, race_server_main, r);
 	race_writers(r);
-	for (begin = now(); race_goes_on(r, begin); n++) {
+	for (begin = now(); race_goes_on(r, begin, n); n++) {
 		struct abuse_request q[4];
 		int fd = server_open(&r->d);
 

@@ -101,7 +101,7 @@ int main(void)
 	race_job(r, opener, NULL);
 	race_job(r, opener, NULL);
 	race_writers(r);
-	for (begin = now(); race_goes_on(r, begin); n++) {
+	for (begin = now(); race_goes_on(r, begin, n); n++) {
 		unsigned long before = r->answered;
 
 		bad += reset(fd) != 0;

@@ -24,7 +24,7 @@ int main(void)
 	race_job(r, race_quitter_main, r);
 	race_job(r, race_bio_main, r);
 	race_writers(r);
-	for (begin = now(); race_goes_on(r, begin); n++) {
+	for (begin = now(); race_goes_on(r, begin, n); n++) {
 		p.queue_limit = n % 3 ? 64 : 3;
 		bad += reset(fd) != 0;
 		bad += set_params(fd, &p) != 0;

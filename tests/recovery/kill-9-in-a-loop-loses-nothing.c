@@ -31,7 +31,7 @@ int main(void)
 	for (int i = 0; i < SERVERS; i++)
 		pid[i] = child_start(serve, NULL);
 	race_writers(r);
-	for (begin = now(); race_goes_on(r, begin); n++) {
+	for (begin = now(); race_goes_on(r, begin, n); n++) {
 		answered = r->answered;
 		if (n % 3)
 			need(wait_for(r->answered > answered + n % 11), "servers to go on");

@@ -67,7 +67,7 @@ int main(void)
 	set_up_as(&d, &p);
 	race_job(r, race_server_main, r);
 	race_job(r, scanner, NULL);
-	for (begin = now(); race_goes_on(r, begin) && !stuck; n++) {
+	for (begin = now(); race_goes_on(r, begin, n) && !stuck; n++) {
 		served = r->answered;
 		for (uintptr_t i = 0; i < WRITERS; i++)
 			pid[i] = child_start(writer, (void *)(i * 11));

@@ -130,6 +130,7 @@ int main(void)
 	puts("# a RESET that waits holds up no other device");
 	io = stuck(IO_READ);
 	pid = child_start(reset_it, NULL);
+	need(wait_for(!strcmp(attribute(&upper, "state"), "empty")), "RESET to begin");
 	ok(!wait_for_within(1, waitpid(pid, NULL, WNOHANG | WNOWAIT) > 0), "RESET waits");
 	namer = child_start(name_it, NULL);
 	ok(!wait_for_within(1, waitpid(namer, NULL, WNOHANG | WNOWAIT) > 0), "a set-up waits for it");
@@ -150,7 +151,10 @@ int main(void)
 	is(fail_device(ctl), 0, "DEVICE_FAILURE");
 	ok(!wait_for_within(1, io->done), "does not end it");
 	is(attribute_number(&upper, "redirected"), 1, "the file has it");
-	waits(reset_it, "RESET");
+	pid = child_start(reset_it, NULL);
+	need(wait_for(!strcmp(attribute(&upper, "state"), "empty")), "RESET to begin");
+	kill(pid, SIGKILL);
+	is(child_wait(pid), 256 + SIGKILL, "a RESET that waits can be killed");
 	is(set_params(ctl, &p), -EBUSY, "no set-up while the file has it");
 	pid = child_start(reset_it, NULL);
 	q = fetch_one(low, NULL, 0);

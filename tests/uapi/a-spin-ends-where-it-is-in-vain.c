@@ -165,7 +165,7 @@ static double late_now(void)
 static double lateness(void)
 {
 	unsigned int n = 0, sleeps = waiter_sleeps(&waiter), before;
-	double late[WAKES], end = now() + 5;
+	double late[WAKES], end = now() + stretched(5);
 
 	while (n < WAKES && now() < end) {
 		for (int i = 0; i < 4; i++)

@@ -86,7 +86,7 @@ int main(void)
 	for (int i = 0; i < N; i++)
 		removed += !device_remove(d[i].number);
 	is(removed, N, "devices removed");
-	need(!shell("udevadm settle --timeout=120"), "udevadm settle");
+	need(!shell("udevadm settle --timeout=%u", stretched(60)), "udevadm settle");
 	is(count(LINKS), 0, "links that are left");
 	is(count("ls /dev | grep -cE '^ab(use|ctl)([89]|[1-9][0-9]+)$' || true"), 0,
 	   "nodes that are left");

@@ -122,7 +122,7 @@ static void run_loops(struct abuse_server *srv)
 		};
 	must(polled[0].fd >= 0 && polled[1].fd >= 0, "two descriptors to poll");
 	while (__atomic_load_n(&fake.answered, __ATOMIC_SEQ_CST) < NR && idle < 5) {
-		if (!poll(polled, 2, 1000 * stretched(2)))
+		if (!poll(polled, 2, 1000 * stretched(20)))
 			idle++;
 		for (i = 0; i < 2; i++)
 			if (polled[i].revents &&
@@ -131,7 +131,7 @@ static void run_loops(struct abuse_server *srv)
 	}
 	is(idle, 0, "times that the descriptors said nothing");
 	abuse_server_stop(srv);
-	is(poll(polled, 2, 1000 * stretched(2)), 2, "a stop is seen by both loops");
+	is(poll(polled, 2, 1000 * stretched(20)), 2, "a stop is seen by both loops");
 	is(abuse_server_dispatch(srv, 0), -ESHUTDOWN, "the first has ended");
 	is(abuse_server_dispatch(srv, 1), -ESHUTDOWN, "so has the other");
 }
