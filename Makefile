@@ -52,11 +52,12 @@ fuzz:					## processes of three users against the module (RUNS=, SECONDS_EACH=, 
 fuzz-coverage:				## which of the module's basic blocks the fuzzer and the tests in tests/uapi reach (ROOMS=)
 	@tests/campaign/run coverage
 
-crash-campaign:				## databases on disks whose servers fail (RUNS=, KILLS=)
+crash-campaign:				## databases on disks whose servers fail, and whose guest loses its power (RUNS=, KILLS=, CUTS=)
 	@tests/campaign/run crash
 	@tests/campaign/run history
 	@tests/campaign/run pressure
 	@tests/campaign/run pgbench
+	@tests/campaign/run powercut
 
 seeds:					## servers, kills and power cuts simulated from seeds (RUNS=, SEEDS=)
 	@tests/campaign/run seeds

@@ -47,7 +47,7 @@ int main(void)
 	int block, character;
 
 	test_begin();
-	need(!module_reload(""), "the module to load");
+	need(!module_reload("%s", ""), "the module to load");
 	need(wait_for(!shell("modprobe -r abuse")), "the module to unload");
 	block = taken_major("Block");
 	character = taken_major("Character");

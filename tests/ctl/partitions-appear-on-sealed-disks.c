@@ -119,7 +119,7 @@ int main(void)
 		   "minor of abctl3 is 3");
 	}
 
-	need(!module_reload(""), "modprobe abuse");
+	need(!module_reload("%s", ""), "modprobe abuse");
 	d = device_new();
 	write_table();
 	set_up_sealed(&d, true);
