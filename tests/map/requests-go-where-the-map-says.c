@@ -6,6 +6,7 @@
  * other request goes to a server. Reads of bytes that a file has lost fail, and show no old ones.
  */
 /* timeout: 120 */
+#include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/vfs.h>
 
@@ -40,12 +41,25 @@ static void is_missed(struct io *io, const char *what)
 	munmap(zeroes, SIZE);
 }
 
+/* Whether listeners of fanotify may forbid this kernel's programs to read a file. */
+static bool may_be_forbidden(int fd)
+{
+	int listener = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY), ret;
+	char path[64];
+
+	need(listener >= 0, "fanotify");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ret = fanotify_mark(listener, FAN_MARK_ADD, FAN_ACCESS_PERM, AT_FDCWD, path);
+	close(listener);
+	return !ret;
+}
+
 /* Whether inotify or fanotify may keep this kernel from reading in place there. */
 static bool reads_in_place(int fd)
 {
 	struct statfs fs;
 
-	return kernel_is_from(6, 10) ||
+	return kernel_is_from(6, 10) || !may_be_forbidden(fd) ||
 	       (!fstatfs(fd, &fs) && fs.f_type == 0x01021994 /* tmpfs */);
 }
 
