@@ -191,10 +191,10 @@ static double lateness_asleep(void)
 	return late[0];
 }
 
-/* Twice as late as a server that sleeps makes it: on kernels that check much that is more. */
+/* Well before the spin of a millisecond is over; kernels that check much take their time. */
 static bool is_at_once(double with, double without)
 {
-	return with && with < 2 * without + 0.1;
+	return with && with < without + 0.5;
 }
 
 static void wanted_processor(void)
