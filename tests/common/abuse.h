@@ -794,7 +794,7 @@ static inline int pin(unsigned int cpu)
 
 /* ---- I/O on the disk that may block --------------------------------------------------------- */
 
-enum io_op { IO_READ, IO_WRITE, IO_FSYNC, IO_DISCARD, IO_ZEROOUT };
+enum io_op { IO_READ, IO_WRITE, IO_FSYNC, IO_DISCARD, IO_ZEROOUT, IO_PUNCH };
 
 /* One system call on /dev/abuseN in a thread or process of its own. */
 struct io {
@@ -844,6 +844,10 @@ static inline int io_do(struct io *io)
 		break;
 	case IO_ZEROOUT:
 		n = ioctl(fd, BLKZEROOUT, range) ? -1 : (ssize_t)io->length;
+		break;
+	case IO_PUNCH:		/* zeroes, and no kernel writes them if the device fails to */
+		n = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, io->offset,
+			      io->length) ? -1 : (ssize_t)io->length;
 		break;
 	}
 	if (n < 0)

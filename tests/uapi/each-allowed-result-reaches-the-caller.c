@@ -23,8 +23,8 @@ static struct io *start(const struct device *d, enum io_op op)
 
 int main(void)
 {
-	static const enum io_op ops[] = { IO_READ, IO_WRITE, IO_FSYNC, IO_DISCARD, IO_ZEROOUT };
-	static const char *const names[] = { "read", "write", "fsync", "discard", "zeroout" };
+	static const enum io_op ops[] = { IO_READ, IO_WRITE, IO_FSYNC, IO_DISCARD, IO_PUNCH };
+	static const char *const names[] = { "read", "write", "fsync", "discard", "zeroes" };
 	struct device d;
 	struct abuse_request q;
 	struct io *io;

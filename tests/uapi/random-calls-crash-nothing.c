@@ -6,6 +6,8 @@
  * server comes and goes: they can be killed wherever they are, and in the end each
  * device is reset and removed. With an argument, the seed is that number.
  */
+/* Kernels before 6.0 warn of writes to a disk that was made read-only meanwhile. */
+/* allow-log: generic_make_request_checks|submit_bio_checks|Call Trace: */
 /* timeout: 120 */
 /* build: m32 */
 #include "race.h"
