@@ -784,18 +784,25 @@ static inline int compat_disk_changed(struct gendisk *disk,
 #elif ABUSE_HAVE_PART0_BDEV
 	return bdev_disk_changed(bdev, invalidate);
 #else
+	int no_scan = disk->flags & GENHD_FL_NO_PART_SCAN;
 	bool opened = bdev->bd_disk;
 	int ret;
 
-	/* A difference in size would make the kernel sync and invalidate more. */
-	if (invalidate)
+	/*
+	 * A difference in size would make the kernel sync and invalidate more. Enterprise
+	 * Linux 8 drops nothing where scans are off; without sectors there is none.
+	 */
+	if (invalidate) {
 		set_capacity(disk, 0);
+		disk->flags &= ~GENHD_FL_NO_PART_SCAN;
+	}
 	bd_set_nr_sectors(bdev, get_capacity(disk));
 	/* Set while it is open only, but partitions may be there without. */
 	bdev->bd_disk = disk;
 	ret = bdev_disk_changed(bdev, invalidate);
 	if (!opened)
 		bdev->bd_disk = NULL;
+	disk->flags |= no_scan;
 	return ret;
 #endif
 }
