@@ -159,49 +159,32 @@ ABUSE_ATTRIBUTE(map_missed, "%llu", abuse_stats_since_set_up(dev).map_missed);
 ABUSE_ATTRIBUTE(map_extents, "%llu", abuse_map_nr_extents(dev));
 
 /*
- * Is it up? With the lock, so that no line is half of one set-up and half of another; name and
- * UUID stay without a set-up.
+ * With the lock, so that no line is half of one set-up and half of another. Name and UUID stay
+ * without a set-up, the store does not.
  */
-static bool abuse_stats_copy_params(struct abuse_device *dev, struct abuse_params *params)
+static void abuse_stats_copy_params(struct abuse_device *dev, struct abuse_params *params)
 {
-	bool is_up;
-
 	spin_lock(&dev->lock);
-	is_up = dev->state == ABUSE_S_UP;
 	*params = dev->params;
+	if (dev->state != ABUSE_S_UP)
+		params->store[0] = 0;
 	spin_unlock(&dev->lock);
-	return is_up;
 }
 
-static ssize_t name_show(struct device *node, struct device_attribute *attr,
-			 char *buf)
-{
-	struct abuse_params params;
+#define ABUSE_PARAMS_ATTRIBUTE(name, format)				\
+static ssize_t name##_show(struct device *node,				\
+			   struct device_attribute *attr, char *buf)	\
+{									\
+	struct abuse_params params;					\
+									\
+	abuse_stats_copy_params(dev_get_drvdata(node), &params);	\
+	return sysfs_emit(buf, format "\n", params.name);		\
+}									\
+static DEVICE_ATTR_RO(name)
 
-	abuse_stats_copy_params(dev_get_drvdata(node), &params);
-	return sysfs_emit(buf, "%s\n", params.name);
-}
-static DEVICE_ATTR_RO(name);
-
-static ssize_t uuid_show(struct device *node, struct device_attribute *attr,
-			 char *buf)
-{
-	struct abuse_params params;
-
-	abuse_stats_copy_params(dev_get_drvdata(node), &params);
-	return sysfs_emit(buf, "%pU\n", params.uuid);
-}
-static DEVICE_ATTR_RO(uuid);
-
-static ssize_t store_show(struct device *node, struct device_attribute *attr,
-			  char *buf)
-{
-	struct abuse_params params;
-	bool is_up = abuse_stats_copy_params(dev_get_drvdata(node), &params);
-
-	return sysfs_emit(buf, "%s\n", is_up ? params.store : "");
-}
-static DEVICE_ATTR_RO(store);
+ABUSE_PARAMS_ATTRIBUTE(name, "%s");
+ABUSE_PARAMS_ATTRIBUTE(uuid, "%pU");
+ABUSE_PARAMS_ATTRIBUTE(store, "%s");
 
 static ssize_t servers_show(struct device *node, struct device_attribute *attr,
 			    char *buf)
