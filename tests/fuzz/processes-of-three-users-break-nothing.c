@@ -12,7 +12,7 @@
  * fault injection: so many of these processes' allocations, copies and bios fail, and none of the others.
  */
 /* Kernels before 6.0 warn of writes to a disk that was made read-only meanwhile. */
-/* allow-log: generic_make_request_checks|submit_bio_checks|Call Trace: */
+/* allow-log: generic_make_request_checks|submit_bio_checks */
 /* timeout: 150 */
 /* needs: /usr/include/liburing.h:liburing-dev */
 /* cflags: -luring */

@@ -7,7 +7,7 @@
  * device is reset and removed. With an argument, the seed is that number.
  */
 /* Kernels before 6.0 warn of writes to a disk that was made read-only meanwhile. */
-/* allow-log: generic_make_request_checks|submit_bio_checks|Call Trace: */
+/* allow-log: generic_make_request_checks|submit_bio_checks */
 /* timeout: 120 */
 /* build: m32 */
 #include "race.h"
