@@ -85,12 +85,20 @@ static struct io *stuck(enum io_op op)
 	return io;
 }
 
-static void waits(int (*fn)(void *), const char *what)
+static pid_t reset_begins(void)
 {
-	pid_t pid = child_start(fn, NULL);
+	pid_t pid = child_start(reset_it, NULL);
+
+	need(wait_for(!strcmp(attribute(&upper, "state"), "empty")), "RESET to begin");
+	return pid;
+}
+
+static void reset_waits(void)
+{
+	pid_t pid = reset_begins();
 
 	ok(!wait_for_within(1, waitpid(pid, NULL, WNOHANG | WNOWAIT) > 0),
-	   "%s waits for it", what);
+	   "RESET waits for it");
 	kill(pid, SIGKILL);
 	is(child_wait(pid), 256 + SIGKILL, "and can be killed meanwhile");
 }
@@ -129,8 +137,7 @@ int main(void)
 
 	puts("# a RESET that waits holds up no other device");
 	io = stuck(IO_READ);
-	pid = child_start(reset_it, NULL);
-	need(wait_for(!strcmp(attribute(&upper, "state"), "empty")), "RESET to begin");
+	pid = reset_begins();
 	ok(!wait_for_within(1, waitpid(pid, NULL, WNOHANG | WNOWAIT) > 0), "RESET waits");
 	namer = child_start(name_it, NULL);
 	ok(!wait_for_within(1, waitpid(namer, NULL, WNOHANG | WNOWAIT) > 0), "a set-up waits for it");
@@ -151,10 +158,7 @@ int main(void)
 	is(fail_device(ctl), 0, "DEVICE_FAILURE");
 	ok(!wait_for_within(1, io->done), "does not end it");
 	is(attribute_number(&upper, "redirected"), 1, "the file has it");
-	pid = child_start(reset_it, NULL);
-	need(wait_for(!strcmp(attribute(&upper, "state"), "empty")), "RESET to begin");
-	kill(pid, SIGKILL);
-	is(child_wait(pid), 256 + SIGKILL, "a RESET that waits can be killed");
+	reset_waits();
 	is(set_params(ctl, &p), -EBUSY, "no set-up while the file has it");
 	pid = child_start(reset_it, NULL);
 	q = fetch_one(low, NULL, 0);
@@ -170,7 +174,7 @@ int main(void)
 	puts("# a killed RESET is finished by set-up");
 	close(ctl);
 	io = stuck(IO_READ);
-	waits(reset_it, "RESET");
+	reset_waits();
 	q = fetch_one(low, NULL, 0);
 	is(reply(low, q.id, EIO, NULL), 0, "the file answers");
 	is(io_end(io), EIO, "the reader");

@@ -191,10 +191,15 @@ static double lateness_asleep(void)
 	return late[0];
 }
 
-/* Well before the spin of a millisecond is over; kernels that check much take their time. */
+/*
+ * Twice as late as a server that sleeps makes it; on kernels that check their locks, which take
+ * their time, still well before the spin of a millisecond is over.
+ */
 static bool is_at_once(double with, double without)
 {
-	return with && with < without + 0.5;
+	double most = access("/proc/lockdep", F_OK) ? 2 * without + 0.1 : without + 0.5;
+
+	return with && with < most;
 }
 
 static void wanted_processor(void)
