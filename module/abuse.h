@@ -68,12 +68,13 @@
  * Flags of its life, and their writers (under dev->lock unless another lock is named)
  *
  *	flag		 set by				cleared by
- *	pins_module	 set-up				end of RESET, stop of the device
- *			 (control)			(control)
- *	sealed		 set-up				end of RESET
+ *	pins_module	 set-up				end of RESET, stop of the device, a
+ *			 (control)			set-up that fails (control)
+ *	sealed		 set-up				end of RESET, a set-up that fails
  *	admitted	 `abusectl admit`		RESET, REMOVE
  *	is_announced	 set-up, after event "up"	end of RESET
- *	ready		 first server that waits	set-up, end of RESET, first expiry
+ *	ready		 first server that waits	set-up, end of RESET, expiry of an
+ *							unserved disk
  *	is_watched	 arming of the expire work	the expire work (no lock; expire.c)
  *	is_unserved	 first expiry of an unserved disk, or not: each expiry sets it anew
  *	sync_failed	 failed sync of a file		set-up (no lock)
@@ -81,7 +82,7 @@
  *	opened_by_user	 an opener without rights	last close
  *	has_leftovers	 RESET with open partitions	a drop that finds none, stop
  *	scanner		 partition scan (its task)	end of the scan (no lock)
- *	claimed_ns	 an exclusive open; the work	never
+ *	claimed_ns	 an exclusive open; the work	set-up
  *
  * Patience of a device that is up (expire.c)
  *
@@ -195,6 +196,7 @@ struct abuse_queue {
 	unsigned int turns;		/* fetches by servers at home here */
 	u32 next;			/* queue where these go on if this one is empty */
 	u32 spinning;			/* a server busy-polls; it looks again before it sleeps */
+	u32 copied;			/* bytes in place since the end of a plug; a hint */
 	wait_queue_head_t fetch_wait;	/* exchange; exclusive */
 } ____cacheline_aligned_in_smp;
 
@@ -259,7 +261,8 @@ struct abuse_device {
 	bool pins_module;		/* control */
 	bool has_leftovers;		/* partitions that were open at RESET */
 	struct task_struct *scanner;	/* its own open does not count */
-	u32 max_request;		/* as in params; exchange.c reads it without a lock */
+	u32 max_request;		/* as in params, and chunk: read without a lock */
+	u32 chunk;
 	s64 timeout;			/* as in params; what it means is expire.c's */
 	struct list_head servers;	/* who serves this set-up */
 	unsigned int nr_servers;
@@ -292,6 +295,8 @@ struct abuse_device {
 	struct abuse_mapping *map;	/* from the first MAP on */
 	bool sync_failed;		/* write-back of a file, since set-up */
 	struct llist_head closing;	/* targets whose file is to be closed */
+	atomic_t nr_closes;		/* that were ever there ... */
+	atomic_t nr_closed;		/* ... and of these, closed */
 	struct work_struct close_work;
 	struct work_struct free_work;
 	struct list_head stacked;	/* its files that lie on a disk of ours */
@@ -305,6 +310,7 @@ struct abuse_device {
 	/* Servers and submitters write these: off the lines that each request reads. */
 	u64 arrival_tick ____cacheline_aligned_in_smp; /* of a user's device; the last */
 	u64 busy_since;			/* tick; something was unanswered ever since */
+	u64 slow_tick;			/* of the last answer that took long; 0 = none */
 	atomic_t nr_counted ____cacheline_aligned_in_smp; /* unanswered, within the limit */
 	atomic_t nr_backlog;
 	u32 limit_turn;			/* queue whose backlog comes next; a hint */
@@ -365,8 +371,11 @@ struct abuse_target {
 
 #define ABUSE_MAP_RIGHTS	(ABUSE_MAP_READ | ABUSE_MAP_WRITE | ABUSE_MAP_SHAPE)
 
-/* A range of the disk that the kernel serves from one place of a file. 56 bytes, and 8 of the
- * slab for whom it is charged to.
+#define ABUSE_EXTENT_MOST	64	/* bytes charged for one */
+
+/*
+ * A range of the disk that the kernel serves from one place of a file. The slab adds a pointer
+ * for whom it is charged to.
  */
 struct abuse_extent {
 	struct rb_node node;		/* of map->root */
@@ -605,7 +614,7 @@ struct abuse_wish {
 
 int abuse_fetch(struct abuse_server *srv, struct abuse_wish *wish,
 		struct abuse_dispatch *requests, unsigned int max);
-int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns);
+int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 *spin_ns);
 
 /* ---- claim.c: one call has a request to itself ----------------------------- */
 
@@ -727,7 +736,7 @@ int abuse_spares_alloc(struct abuse_spares *spares, unsigned int n);
 void abuse_spares_free(struct abuse_spares *spares);
 int abuse_map_start(struct abuse_device *dev);
 void abuse_map_commit(struct abuse_device *dev, struct abuse_spares *spares);
-void abuse_map_expect_growth(struct abuse_device *dev);
+void abuse_map_expect_change(struct abuse_device *dev);
 void abuse_map_resize(struct abuse_device *dev, u64 capacity);
 void abuse_map_close(struct abuse_device *dev);
 void abuse_map_stop(struct abuse_device *dev);
@@ -742,7 +751,7 @@ bool abuse_map_read(struct request *rq, const struct abuse_place *place);
 /* ---- map_submit.c: a request arrives, and there is a map --------------------------- */
 
 bool abuse_map_submit(struct abuse_device *dev, struct abuse_queue *queue,
-		      struct request *rq);
+		      struct request *rq, bool last);
 void abuse_map_submit_list(struct abuse_device *dev, struct rq_list *list);
 void abuse_map_submit_end(struct abuse_device *dev, u32 number);
 
@@ -778,6 +787,7 @@ void abuse_unregister_files(struct abuse_server *srv);
 struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index);
 void abuse_target_put(struct abuse_target *target);
 void abuse_target_release(struct abuse_target *target);
+void abuse_targets_wait_closed(struct abuse_device *dev, int begun);
 int abuse_target_stack(struct abuse_target *target);
 void abuse_target_unstack(struct abuse_target *target);
 void abuse_targets_close(struct work_struct *work);
@@ -824,6 +834,7 @@ void abuse_expire_anew(struct abuse_device *dev);
 void abuse_expire_set_up(struct abuse_device *dev);
 void abuse_watch_begin(struct abuse_device *dev);
 void abuse_note_tick(struct abuse_device *dev);
+void abuse_note_answer(struct abuse_device *dev, const struct abuse_slot *slot);
 void abuse_revive(struct abuse_device *dev);
 void abuse_claim_begins(struct abuse_device *dev);
 

@@ -72,6 +72,15 @@ static __always_inline struct leaving abuse_leave_queue(const struct abuse_slot 
 	};
 }
 
+/* One that a server answers. */
+static __always_inline struct leaving
+abuse_leave_server(struct abuse_device *dev, const struct abuse_slot *slot)
+{
+	if (unlikely(abuse_device_is_users(dev)))
+		abuse_note_answer(dev, slot);
+	return abuse_leave_queue(slot);
+}
+
 static __always_inline void abuse_end_answered_request(struct abuse_device *dev,
 					 struct abuse_tally *tally,
 					 const struct leaving *it, u32 error)
@@ -80,6 +89,10 @@ static __always_inline void abuse_end_answered_request(struct abuse_device *dev,
 	abuse_latency_note(dev, it->rq);
 	if (req_op(it->rq) == REQ_OP_READ || req_op(it->rq) == REQ_OP_WRITE)
 		tally->bytes += blk_rq_bytes(it->rq);
+	/* Lost bytes stay lost, whoever answers. */
+	else if (req_op(it->rq) == REQ_OP_FLUSH && !error &&
+		 READ_ONCE(dev->sync_failed))
+		error = EIO;
 	if (error)
 		tally->failed++;
 	else
@@ -127,7 +140,7 @@ static bool abuse_free_claimed_slot(const struct abuse_claim *claim)
 /* Ends a claimed request. False: it was doomed, and ended with EIO instead. */
 bool abuse_claim_end(struct abuse_claim *claim, u32 error)
 {
-	struct leaving it = abuse_leave_queue(claim->slot);
+	struct leaving it = abuse_leave_server(claim->srv->dev, claim->slot);
 
 	if (abuse_free_claimed_slot(claim)) {
 		abuse_end_answered_request(claim->srv->dev, claim->tally, &it, error);
@@ -235,7 +248,7 @@ static __always_inline int abuse_answer_one_reply(struct abuse_server *srv,
 			return err;
 	}
 	trace_abuse_answered(srv->dev, slot, reply->result);
-	it = abuse_leave_queue(slot);
+	it = abuse_leave_server(srv->dev, slot);
 	if (!abuse_slot_try(slot, reply->id, ABUSE_CLAIMED_HELD, ABUSE_FREE)) {
 		abuse_end_doomed(srv->dev, slot);
 		return -ESTALE;

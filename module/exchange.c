@@ -284,7 +284,8 @@ static int abuse_give_requests_or_wait(struct abuse_server *srv, struct abuse_ex
 		}
 		if (n || !x->wait)
 			return n;
-		n = abuse_fetch_wait(srv, x->wait < 0 ? NULL : &deadline, spin);
+		n = abuse_fetch_wait(srv, x->wait < 0 ? NULL : &deadline,
+				     &spin);
 		if (n)
 			return n == -ETIME ? 0 : n;
 		woken = true;

@@ -9,12 +9,12 @@
  *	patience  requests	leaves by
  *	waits	  wait		the first request of a user's device that is older than
  *				the time-out -> fails
- *				a user's device was busy all through one time-out, and
+ *				a user's device was busy all through one user_timeout, and
  *				completed less than the floor -> fails
  *				nobody served and nobody claimed the disk for
  *				unserved_timeout -> fails (is_unserved)
- *	fails	  end with EIO	all have ended and, unless is_unserved, one more
- *				time-out has passed -> revives
+ *	fails	  end with EIO	all have ended and, unless is_unserved, one
+ *				user_timeout has passed -> revives
  *				is_unserved, and an exclusive open -> waits
  *	revives	  end with EIO	a server asks for requests -> waits
  *				is_unserved, and an exclusive open -> waits
@@ -34,6 +34,19 @@
 
 #define ABUSE_LOOKS	8
 
+/* Parts of user_timeout: an answer that took one was slow; and a gap after it that is shorter. */
+#define ABUSE_SLOW	16
+#define ABUSE_GAP	64
+
+/*
+ * How long a user's device that failed goes on failing, and is watched for its floor: the
+ * administrator's time, whatever time-out the user gave it. 0 = its floor is not watched.
+ */
+static u64 abuse_user_timeout_ns(void)
+{
+	return (u64)READ_ONCE(abuse_user_timeout) * NSEC_PER_SEC;
+}
+
 /* Time-out of one request; 0 = none. */
 static u64 abuse_timeout_ns(const struct abuse_device *dev)
 {
@@ -41,9 +54,7 @@ static u64 abuse_timeout_ns(const struct abuse_device *dev)
 
 	if (timeout)
 		return timeout < 0 ? 0 : timeout;
-	if (!abuse_device_is_users(dev))
-		return 0;
-	return (u64)READ_ONCE(abuse_user_timeout) * NSEC_PER_SEC;
+	return abuse_device_is_users(dev) ? abuse_user_timeout_ns() : 0;
 }
 
 /* Time-out of a disk that has neither a server nor a claim; 0 = none. */
@@ -131,9 +142,30 @@ static u64 abuse_oldest_ns(const struct abuse_device *dev)
 }
 
 /*
+ * A server answers a request of a user's device. Submitters may have to wait for its tag: a
+ * device that takes long for each is not idle while the next one comes.
+ */
+void abuse_note_answer(struct abuse_device *dev, const struct abuse_slot *slot)
+{
+	u64 tick = get_jiffies_64();
+
+	if (tick - READ_ONCE(slot->queued) >
+	    (u64)READ_ONCE(abuse_user_timeout) * HZ / ABUSE_SLOW)
+		WRITE_ONCE(dev->slow_tick, tick);
+}
+
+static bool abuse_was_just_slow(const struct abuse_device *dev, u64 tick)
+{
+	u64 slow = READ_ONCE(dev->slow_tick);
+
+	return slow && tick - slow <=
+		(u64)READ_ONCE(abuse_user_timeout) * HZ / ABUSE_GAP;
+}
+
+/*
  * Before the first request of a tick is queued on a user's device: if no request of an
- * earlier tick waits, the device was idle until now. Requests of this tick do not count:
- * they may have arrived together with this one.
+ * earlier tick waits, the device was idle until now, unless a slow answer came just before.
+ * Requests of this tick do not count: they may have arrived together with this one.
  */
 void abuse_note_tick(struct abuse_device *dev)
 {
@@ -141,6 +173,8 @@ void abuse_note_tick(struct abuse_device *dev)
 	u32 i;
 
 	WRITE_ONCE(dev->arrival_tick, tick);
+	if (abuse_was_just_slow(dev, tick))
+		return;
 	for (i = 0; i < dev->nr_slots; i++)
 		if (abuse_slot_waits(&dev->slots[i]) &&
 		    READ_ONCE(dev->slots[i].queued) < tick)
@@ -180,7 +214,7 @@ static bool abuse_floor_is_missed(const struct abuse_window *was,
 
 /*
  * A user's device that completes each request just in time could delay sync(2) as long as
- * there are dirty pages. So a device that was busy during a whole time-out must have
+ * there are dirty pages. So a device that was busy during a whole user_timeout must have
  * completed a minimum in it: the floor.
  */
 static u64 abuse_floor_at(struct abuse_device *dev, u64 timeout, u64 now)
@@ -213,7 +247,7 @@ static void abuse_say_failing(const struct abuse_device *dev, bool unserved)
 	else
 		pr_warn_ratelimited("abuse%u: requests were not answered in time: I/O fails for %llu ms, and then until a server asks for requests\n",
 				    dev->number,
-				    div_u64(abuse_timeout_ns(dev), NSEC_PER_MSEC));
+				    div_u64(abuse_user_timeout_ns(), NSEC_PER_MSEC));
 }
 
 /* False: a server asked for requests, or a claim began, after the caller's check. */
@@ -245,7 +279,7 @@ static u64 abuse_finish_failing(struct abuse_device *dev)
 
 	dev->window.since_ns = 0;
 	if (!dev->is_unserved)
-		end += abuse_timeout_ns(dev) + TICK_NSEC;
+		end += abuse_user_timeout_ns() + TICK_NSEC;
 	/* A claimer still copies; it ends its request itself. */
 	if (abuse_oldest_ns(dev) != U64_MAX)
 		return now + 1;
@@ -303,7 +337,8 @@ static u64 abuse_look(struct abuse_device *dev)
 		return U64_MAX;
 	oldest = abuse_oldest_ns(dev);
 	if (oldest == U64_MAX) {
-		dev->window.since_ns = 0;
+		if (!abuse_was_just_slow(dev, get_jiffies_64()))
+			dev->window.since_ns = 0;
 		return 0;
 	}
 
@@ -312,8 +347,8 @@ static u64 abuse_look(struct abuse_device *dev)
 		abuse_fail_older(dev, now - timeout - TICK_NSEC);
 		return now + 1;
 	}
-	if (timeout && abuse_device_is_users(dev))
-		late = min(late, abuse_floor_at(dev, timeout, now));
+	if (timeout && abuse_device_is_users(dev) && abuse_user_timeout_ns())
+		late = min(late, abuse_floor_at(dev, abuse_user_timeout_ns(), now));
 	unserved = abuse_unserved_at(dev, oldest, now);
 	if (late <= now || unserved <= now) {
 		if (abuse_give_up(dev, late > now, now))

@@ -306,38 +306,43 @@ static bool abuse_spin_finds(const struct abuse_server *srv,
  * it was cleared: the caller does, or prepare_to_wait_exclusive().
  */
 static bool abuse_spin_for_requests(const struct abuse_server *srv, struct abuse_queue *home,
-		 u64 spin_ns)
+		 u64 *spin_ns)
 {
-	u64 end = local_clock() + spin_ns;
 	unsigned int turn = 0;
+	u64 begin, spun;
 	bool found;
 
 	preempt_disable();
+	begin = local_clock();
 	if (READ_ONCE(home->spinning) || cmpxchg(&home->spinning, 0, 1)) {
 		preempt_enable();
 		return false;
 	}
 	while (!(found = abuse_spin_finds(srv, home, ++turn)) &&
-	       local_clock() < end && !abuse_is_spin_unwanted())
+	       local_clock() - begin < *spin_ns && !abuse_is_spin_unwanted())
 		cpu_relax();
 	smp_store_mb(home->spinning, 0);
+	spun = local_clock() - begin;
 	preempt_enable();
+	*spin_ns -= min(spun, *spin_ns);
 	return found;
 }
 
 /*
- * Waits until there may be something to fetch. 0: the caller counts as woken, and owes the
- * wake-up to the next server (abuse_wake_next()). -ETIME: the absolute monotonic deadline
+ * Waits until there may be something to fetch. It busy-polls first, for at most *spin_ns, and
+ * takes that time off it; after a sleep none is left. 0: the caller counts as woken, and owes
+ * the wake-up to the next server (abuse_wake_next()). -ETIME: the absolute monotonic deadline
  * has passed (NULL = none). -EINTR: a signal.
  */
-int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 spin_ns)
+int abuse_fetch_wait(struct abuse_server *srv, ktime_t *deadline, u64 *spin_ns)
 {
 	struct abuse_queue *home = abuse_queue_at_home(srv->dev);
 	DEFINE_WAIT(wait);
 	int err = 0;
 
-	if (spin_ns && abuse_spin_for_requests(srv, home, spin_ns))
+	if (*spin_ns && abuse_spin_for_requests(srv, home, spin_ns))
 		return 0;
+	*spin_ns = 0;
 	for (;;) {
 		prepare_to_wait_exclusive(&home->fetch_wait, &wait,
 					  TASK_INTERRUPTIBLE);

@@ -138,8 +138,8 @@ static void abuse_target_free(struct abuse_target *target)
  * leaves the close to one work item that serves all kernel threads of the machine, and one
  * file whose close blocks keeps the files of all others open. Therefore a work item of the
  * device closes the files here. __fput_sync() closes a file in the calling kernel thread.
- * The work item closes one file after the other, so that a device occupies at most one
- * worker with closes that block.
+ * The work item closes one file after the other, in the order of the calls, so that a
+ * device occupies at most one worker with closes that block.
  *
  * If the file was the last user of a lazily unmounted file system, the kernel's common
  * work item still drops the mount.
@@ -148,11 +148,14 @@ void abuse_targets_close(struct work_struct *work)
 {
 	struct abuse_device *dev = container_of(work, struct abuse_device,
 						close_work);
-	struct llist_node *node = llist_del_all(&dev->closing);
+	struct llist_node *node = llist_reverse_order(llist_del_all(&dev->closing));
 	struct abuse_target *target, *next;
 
 	llist_for_each_entry_safe(target, next, node, closing) {
 		abuse_fput_sync(target->file);
+		atomic_inc(&dev->nr_closed);
+		wake_up_all(&dev->doomed_wait);
+		/* The last of them may be what keeps the device and the module. */
 		abuse_target_free(target);
 	}
 }
@@ -163,14 +166,14 @@ static void abuse_target_close_later(struct kref *ref)
 						   ref);
 	struct abuse_device *dev = target->dev;
 
+	atomic_inc(&dev->nr_closes);
 	if (llist_add(&target->closing, &dev->closing))
 		abuse_lanes_queue_work(dev, &dev->close_work);
 }
 
 /*
- * Drops a reference of a request or of a running call. If it is the last one, a worker
- * closes the file, even in a server's EXCHANGE: that call may wait for requests for a long
- * time, and its task would close the file only when it returns to user space.
+ * Drops a reference. If it is the last one, a worker closes the file: an EXCHANGE may wait for
+ * requests for a long time, and its task would close the file only when it returns to user space.
  */
 void abuse_target_put(struct abuse_target *target)
 {
@@ -178,10 +181,10 @@ void abuse_target_put(struct abuse_target *target)
 }
 
 /*
- * For the call that unregisters a file and for the close of the descriptor: the task
- * closes the file itself when it returns to user space or exits, as with close(2). So the
- * file system can be unmounted once the call has returned or the process is gone. A kernel
- * thread does not return to user space; a worker closes the file in its place.
+ * For the close of the descriptor and a call that fails: the task closes the file itself when it
+ * returns to user space or exits, as its own descriptor of the file. So the file system can be
+ * unmounted once the process is gone. A kernel thread does not return to user space; a worker
+ * closes the file in its place.
  */
 static void abuse_target_close(struct kref *ref)
 {
@@ -196,10 +199,29 @@ static void abuse_target_close(struct kref *ref)
 	abuse_target_free(target);
 }
 
-/* For the calls that change the map, likewise. */
+/*
+ * For calls that let go of files: a worker closes the last reference, and the call waits for it.
+ * Kernels that cannot close a file in a worker leave it to the task.
+ */
 void abuse_target_release(struct abuse_target *target)
 {
-	kref_put(&target->ref, abuse_target_close);
+	kref_put(&target->ref, abuse_has_fput_sync() ? abuse_target_close_later :
+						       abuse_target_close);
+}
+
+/*
+ * To be called at the end of such a call, without a lock. begun: dev->nr_closes before. When it
+ * returns, the file systems can be unmounted, unless the caller is being killed: a close may wait
+ * for a server of the file system, and the one that resets a disk is not always the one that
+ * chose its files.
+ */
+void abuse_targets_wait_closed(struct abuse_device *dev, int begun)
+{
+	int until = atomic_read(&dev->nr_closes);
+
+	if (until != begun)
+		wait_event_killable(dev->doomed_wait,
+				    atomic_read(&dev->nr_closed) - until >= 0);
 }
 
 /* The minimum alignment of direct I/O, in bytes. */
@@ -266,7 +288,7 @@ struct abuse_target *abuse_target_get(struct abuse_server *srv, u32 index)
 static void abuse_target_unregister(struct abuse_target *target)
 {
 	abuse_target_unstack(target);
-	kref_put(&target->ref, abuse_target_close);
+	abuse_target_release(target);
 }
 
 /* The first registration of a device allocates what redirect.c and lanes.c need. */
@@ -340,7 +362,9 @@ void abuse_unregister_files(struct abuse_server *srv)
 	struct abuse_target *target;
 	unsigned long index;
 
-	xa_for_each(&srv->targets, index, target)
-		abuse_target_unregister(target);
+	xa_for_each(&srv->targets, index, target) {
+		abuse_target_unstack(target);
+		kref_put(&target->ref, abuse_target_close);
+	}
 	xa_destroy(&srv->targets);
 }

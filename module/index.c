@@ -244,10 +244,11 @@ int abuse_index_owner(kuid_t *owner)
 int abuse_index_remove(u32 number)
 {
 	struct abuse_device *dev = abuse_index_get(number);
-	int err = -EPERM;
+	int begun, err = -EPERM;
 
 	if (!dev)
 		return -ENODEV;
+	begun = atomic_read(&dev->nr_closes);
 	/*
 	 * The first half may wait for files, the second for grace periods of RCU: the lock of
 	 * the index is taken after both. Until then the number is not given to another device.
@@ -259,6 +260,7 @@ int abuse_index_remove(u32 number)
 		mutex_lock(&abuse_index_lock);
 		xa_store(&abuse_devices, number, ABUSE_REMOVED, GFP_KERNEL);
 		mutex_unlock(&abuse_index_lock);
+		abuse_targets_wait_closed(dev, begun);
 		abuse_device_put(dev);
 	}
 	abuse_device_put(dev);

@@ -407,8 +407,11 @@ void abuse_map_commit(struct abuse_device *dev, struct abuse_spares *spares)
 	abuse_spares_free(spares);
 }
 
-/* Before a disk grows: servers serve the new end. */
-void abuse_map_expect_growth(struct abuse_device *dev)
+/*
+ * Before the map changes or the disk grows: servers may soon be asked for WRITEs, and answer
+ * them before abuse_map_commit(). A FLUSH asks them, too, from now on.
+ */
+void abuse_map_expect_change(struct abuse_device *dev)
 {
 	lockdep_assert_held(&dev->control);
 	if (dev->map)
@@ -451,8 +454,10 @@ void abuse_map_stop(struct abuse_device *dev)
 
 int __init abuse_map_init(void)
 {
-	int err = init_srcu_struct(&abuse_map_srcu);
+	int err;
 
+	BUILD_BUG_ON(sizeof(struct abuse_extent) + sizeof(void *) > ABUSE_EXTENT_MOST);
+	err = init_srcu_struct(&abuse_map_srcu);
 	if (err)
 		return err;
 	abuse_extent_cache = KMEM_CACHE(abuse_extent, 0);

@@ -216,7 +216,7 @@ static int abuse_map_change(struct abuse_map_work *work, u32 *seq)
 	if (!err)
 		err = abuse_map_prepare(work);
 	*seq = 0;
-	if (!err && !dev->map && abuse_map_only_clears(work))
+	if (!err && !dev->has_map && abuse_map_only_clears(work))
 		return 0;
 	if (!err)
 		err = abuse_map_start(dev);
@@ -226,6 +226,7 @@ static int abuse_map_change(struct abuse_map_work *work, u32 *seq)
 	if (!err) {
 		/* Submitters see the map complete. */
 		smp_store_release(&dev->has_map, true);
+		abuse_map_expect_change(dev);
 		abuse_map_apply(work);
 	}
 	*seq = read_seqcount_begin(&dev->map->seq);

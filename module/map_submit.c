@@ -14,7 +14,7 @@
 /* Requests that a submitter has taken from the block layer and not yet passed on. */
 struct abuse_map_run {
 	struct abuse_tally tally;	/* ended in place, and jobs for workers */
-	unsigned int copied;		/* bytes; a plug's */
+	unsigned int copied;		/* bytes; of the plug */
 	unsigned int nr_in_place;
 	unsigned int nr_by_worker;
 	unsigned int nr_missed;
@@ -94,11 +94,15 @@ static void abuse_map_run_end(struct abuse_device *dev,
 		abuse_count(dev, map_missed, run->nr_missed);
 }
 
-/* One request; abuse_map_submit_end() follows. False: it is left to servers. */
+/*
+ * One request of several, if it is not the last; abuse_map_submit_end() follows. False: it is
+ * left to servers.
+ */
 bool abuse_map_submit(struct abuse_device *dev, struct abuse_queue *queue,
-		      struct request *rq)
+		      struct request *rq, bool last)
 {
-	struct abuse_map_run run = { };
+	u32 copied = READ_ONCE(queue->copied);
+	struct abuse_map_run run = { .copied = copied };
 	bool taken;
 	int idx;
 
@@ -106,15 +110,19 @@ bool abuse_map_submit(struct abuse_device *dev, struct abuse_queue *queue,
 	taken = abuse_map_take(dev, rq, &run);
 	srcu_read_unlock(&abuse_map_srcu, idx);
 	abuse_map_run_end(dev, queue, &run, false);
+	if (last)
+		run.copied = 0;
+	if (run.copied != copied)
+		WRITE_ONCE(queue->copied, run.copied);
 	return taken;
 }
 
-/* Of a plug, those of one queue. */
+/* Of a plug, those of one queue; copied: bytes of the whole plug. */
 static void abuse_map_submit_run(struct abuse_device *dev, struct rq_list *list,
-				 struct rq_list *left)
+				 struct rq_list *left, unsigned int *copied)
 {
 	struct blk_mq_hw_ctx *hctx = rq_list_peek(list)->mq_hctx;
-	struct abuse_map_run run = { };
+	struct abuse_map_run run = { .copied = *copied };
 	struct request *rq;
 	int idx;
 
@@ -125,6 +133,7 @@ static void abuse_map_submit_run(struct abuse_device *dev, struct rq_list *list,
 			rq_list_add_tail(left, rq);
 	}
 	srcu_read_unlock(&abuse_map_srcu, idx);
+	*copied = run.copied;
 	abuse_map_run_end(dev, &dev->queues[hctx->queue_num], &run, true);
 }
 
@@ -132,9 +141,10 @@ static void abuse_map_submit_run(struct abuse_device *dev, struct rq_list *list,
 void abuse_map_submit_list(struct abuse_device *dev, struct rq_list *list)
 {
 	struct rq_list left = { };
+	unsigned int copied = 0;
 
 	while (rq_list_peek(list))
-		abuse_map_submit_run(dev, list, &left);
+		abuse_map_submit_run(dev, list, &left, &copied);
 	*list = left;
 }
 
@@ -143,5 +153,7 @@ void abuse_map_submit_end(struct abuse_device *dev, u32 number)
 {
 	const struct abuse_jobs none = { };
 
+	if (READ_ONCE(dev->queues[number].copied))
+		WRITE_ONCE(dev->queues[number].copied, 0);
 	abuse_lane_submit(dev, number, &none, true);
 }

@@ -61,7 +61,7 @@ static u64 abuse_pace_count(kuid_t uid)
 	if (pace) {
 		pace->due_ns = max(pace->due_ns, now) + ABUSE_PACE_NS;
 		ahead = pace->due_ns - now;
-		ahead -= min_t(u64, ahead, ABUSE_PACE_BURST * ABUSE_PACE_NS);
+		ahead -= min_t(u64, ahead, (u64)ABUSE_PACE_BURST * ABUSE_PACE_NS);
 	}
 	mutex_unlock(&abuse_pace_lock);
 	return ahead;

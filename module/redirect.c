@@ -55,6 +55,13 @@ static u32 abuse_redirect_error(const struct abuse_redirect *r,
 	return abuse_result_check(abuse_rq_op(rq), error) ? EIO : error;
 }
 
+/* Without a write cache it was synced when it ended, and no FLUSH comes. */
+static bool abuse_redirect_is_unsynced(const struct abuse_redirect *r,
+				       const struct request *rq)
+{
+	return op_is_write(req_op(rq)) && (r->dev->features & ABUSE_F_WRITE_CACHE);
+}
+
 /* Once the request has ended another one may use slot and r at any moment. */
 static void abuse_redirect_end_one(struct abuse_redirect *r,
 				   struct abuse_tally *tally)
@@ -69,7 +76,7 @@ static void abuse_redirect_end_one(struct abuse_redirect *r,
 		error = EIO;
 	}
 	if (r->target && r->mapped)
-		abuse_map_file_ran(r->target, op_is_write(req_op(slot->rq)));
+		abuse_map_file_ran(r->target, abuse_redirect_is_unsynced(r, slot->rq));
 	trace_abuse_answered(r->dev, slot, error);
 	abuse_end_redirected(r->dev, slot, tally, error);
 	if (target)

@@ -224,6 +224,24 @@ static long abuse_server_call(struct abuse_server *srv, unsigned int cmd, unsign
 	}
 }
 
+/* With the files closed that the call let go of. */
+static long abuse_server_call_and_close(struct abuse_server *srv, unsigned int cmd,
+					unsigned long arg)
+{
+	int begun = atomic_read(&srv->dev->nr_closes);
+	long ret = abuse_server_call(srv, cmd, arg);
+
+	abuse_targets_wait_closed(srv->dev, begun);
+	return ret;
+}
+
+/* REGISTER_FILE: if it cannot tell its caller the index. */
+static bool abuse_call_lets_go_of_files(unsigned int cmd)
+{
+	return cmd == ABUSE_RESET || cmd == ABUSE_MAP || cmd == ABUSE_UNREGISTER_FILE ||
+	       cmd == ABUSE_REGISTER_FILE || cmd == ABUSE_SET_PARAMS || cmd == ABUSE_SET_STATUS;
+}
+
 /* Memory that a call needs must not come from writing to its own disk. */
 static long abuse_server_ioctl(struct file *file, unsigned int cmd,
 			       unsigned long arg)
@@ -236,7 +254,8 @@ static long abuse_server_ioctl(struct file *file, unsigned int cmd,
 	if (ret)
 		return ret;
 	noio = memalloc_noio_save();
-	ret = abuse_server_call(srv, cmd, arg);
+	ret = abuse_call_lets_go_of_files(cmd) ? abuse_server_call_and_close(srv, cmd, arg) :
+						 abuse_server_call(srv, cmd, arg);
 	memalloc_noio_restore(noio);
 	return ret;
 }

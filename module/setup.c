@@ -194,6 +194,7 @@ void abuse_device_come_up(struct abuse_device *dev, const struct abuse_params *p
 		   (params->atomic_max ? ABUSE_F_ATOMIC : 0));
 	WRITE_ONCE(dev->timeout, params->timeout);
 	WRITE_ONCE(dev->max_request, params->max_request);
+	WRITE_ONCE(dev->chunk, params->chunk);
 	WRITE_ONCE(dev->ready, false);
 	abuse_expire_set_up(dev);
 	WRITE_ONCE(dev->sync_failed, false);
@@ -292,7 +293,7 @@ static int abuse_change_set_up(struct abuse_device *dev, const struct abuse_para
 
 	if (end != get_capacity(dev->disk)) {
 		if (end > get_capacity(dev->disk))
-			abuse_map_expect_growth(dev);
+			abuse_map_expect_change(dev);
 		set_capacity_and_notify(dev->disk, end);
 		abuse_fail_beyond(dev, end);
 		abuse_map_resize(dev, end);

@@ -10,7 +10,7 @@
 /* Kernels split these by the chunk or not: the submitter falls back to writes. */
 static bool abuse_crosses_chunk(const struct abuse_device *dev, struct request *rq)
 {
-	sector_t chunk = dev->params.chunk >> SECTOR_SHIFT;
+	sector_t chunk = READ_ONCE(dev->chunk) >> SECTOR_SHIFT;
 
 	return chunk && (blk_rq_pos(rq) & (chunk - 1)) + blk_rq_sectors(rq) >
 			chunk;
@@ -225,7 +225,7 @@ static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 	blk_status_t status = BLK_STS_OK;
 
 	if (!smp_load_acquire(&dev->has_map) ||
-	    !abuse_map_submit(dev, queue, bd->rq))
+	    !abuse_map_submit(dev, queue, bd->rq, bd->last))
 		status = abuse_submit_to_servers(dev, queue, bd->rq);
 	if (bd->last)
 		abuse_submit_end(dev, queue);

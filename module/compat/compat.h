@@ -62,7 +62,7 @@
 #define REQ_ATOMIC 0
 #endif
 #ifndef BLK_FEAT_ATOMIC_WRITES
-#define BLK_FEAT_ATOMIC_WRITES 0
+#define BLK_FEAT_ATOMIC_WRITES ((__force blk_features_t)0)
 #endif
 
 /* Up to the page size, until page caches had larger folios. */
@@ -688,9 +688,14 @@ static inline int abuse_add_disk(struct device *parent, struct gendisk *disk)
  */
 #pragma weak __fput_sync
 
+static inline bool abuse_has_fput_sync(void)
+{
+	return __fput_sync;
+}
+
 static inline void abuse_fput_sync(struct file *file)
 {
-	if (__fput_sync)
+	if (abuse_has_fput_sync())
 		__fput_sync(file);
 	else
 		fput(file);
@@ -965,18 +970,18 @@ static inline void abuse_disk_drop_pages(struct gendisk *disk)
 
 /*
  * A new diskseq, but no event and no scan of partitions. Not all kernels that have a diskseq move
- * it here, and no other function that moves it is exported.
+ * it here, and no other function that moves it is exported. The kernel sends an event only for
+ * disks with disk->events, which ours do not have. Events of the disk must not be suppressed here:
+ * `udevadm trigger --settle` would wait without end for one that it made meanwhile.
  */
 static inline void abuse_disk_media_change(struct gendisk *disk)
 {
 #if ABUSE_HAVE_MEDIA_CHANGE_DISK || ABUSE_HAVE_MEDIA_CHANGE
-	dev_set_uevent_suppress(disk_to_dev(disk), 1);
 #if ABUSE_HAVE_MEDIA_CHANGE_DISK
 	disk_force_media_change(disk);
 #else
 	disk_force_media_change(disk, DISK_EVENT_MEDIA_CHANGE);
 #endif
-	dev_set_uevent_suppress(disk_to_dev(disk), 0);
 	clear_bit(GD_NEED_PART_SCAN, &disk->state);
 #endif
 }
@@ -1217,8 +1222,8 @@ static inline bool abuse_file_can_bypass_cache(const struct file *file)
 }
 
 /*
- * Whether reading the file may need a permission of fanotify's listeners. Marks of a mount
- * cannot be seen; before 6.10 there is but the number of all marks on a file system.
+ * Whether reading the file may need a permission of fanotify's listeners. Before 6.10 there
+ * is but the number of all marks on the file system and its mounts.
  */
 static inline bool abuse_file_may_be_watched(const struct file *file)
 {

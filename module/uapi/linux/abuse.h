@@ -2,9 +2,10 @@
 /*
  * The contract between abuse.ko and the processes that serve its disks.
  *
- * Copyright 2009 by Zachary Amsden: the part kept from 2009, whose file said
+ * Copyright 2009 Zachary Amsden
+ * Copyright 2026 the abuse authors
+ * The part kept from 2009 is of the former, whose file said
  * "Redistribution of this file is permitted under the GNU General Public License."
- * Copyright 2026 the abuse authors: the rest.
  *
  * /dev/abuseN is the disk, /dev/abctlN its control node: every call in the
  * first two parts below goes there. /dev/abuse-control adds and removes
@@ -256,6 +257,9 @@ struct abuse_exchange {
  * UNREGISTER_FILE  the argument is the index. Requests redirected before go on.
  *                  ENOENT: no file has this index.
  *
+ * UNREGISTER_FILE, MAP, RESET, REMOVE and a smaller size return when the files are closed that they
+ * were the last to use, so that their file systems can be unmounted; SIGKILL ends this wait.
+ *
  * A redirected request can be neither cancelled nor timed out, and the death of its server
  * does not matter. RESET and REMOVE wait for it. If RESET is killed meanwhile (EINTR), the
  * device is unconfigured, and calls that configure it give EBUSY until the I/O of the file has
@@ -392,8 +396,8 @@ struct abuse_map {
  *
  * When all I/O of a device fails at once (module parameters in quotes):
  * - A user's device: when its oldest request is older than the time-out, or when requests
- *   waited all through one time-out and it completed less than both
- *   "user_floor" bytes and "user_floor_requests" requests. Until one more time-out
+ *   waited all through one "user_timeout" and it completed less than both
+ *   "user_floor" bytes and "user_floor_requests" requests. Until one more "user_timeout"
  *   has passed and a server then asks for requests.
  * - Any device, unless timeout is -1: when nobody has served it and nobody has claimed its
  *   disk (an exclusive open: mount, swap, md, dm) for "unserved_timeout" since a
