@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the abuse authors */
 /*
  * abuse-conform: a server under test, the I/O that it has to serve, and the promises that are
- * tried with these. server.c, io.c and promises.c; main.c runs the table of promises.
+ * tried with these. server.c, store.c, io.c, size.c and promises.c; main.c runs the table of promises.
  */
 #ifndef ABUSE_CONFORM_H
 #define ABUSE_CONFORM_H
@@ -15,7 +15,7 @@
 
 /* The device of a run, and what is tried on it. */
 struct subject {
-	char **command;			/* {} in its words is the number of the device */
+	char **command;			/* {} in its words is the number of the device, HOLD_* its store */
 	unsigned int number;
 	int node, disk;			/* descriptors of the control node and of the disk */
 	uint64_t size;			/* bytes of the disk, at most what is tried */
@@ -38,6 +38,16 @@ struct promise {
 
 extern const struct promise promises[];		/* ends with a NULL name */
 
+#define HOLD_NUMBER	"{}"
+#define HOLD_DISK	"{store}"
+#define HOLD_FOLDER	"{dir}"
+bool command_has(const struct subject *subject, const char *holder);
+
+/* main.c: devices. They return 0 or -errno, and have said why. */
+int device_make(unsigned int *number, int *node);
+void device_drop(unsigned int number, int node);
+int subject_open_disk(struct subject *subject);
+
 /* Leaves the reason, and returns the verdict. */
 enum verdict say(struct subject *subject, enum verdict verdict, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -48,6 +58,23 @@ int server_await_ready(const struct subject *subject, pid_t pid);
 int server_await_end(const struct subject *subject, pid_t pid, int *status);
 void server_kill(pid_t pid);
 bool server_has_ended(pid_t pid);
+
+/* store.c: a disk on which the server may keep its bytes; functions return 0 or -errno. */
+int store_begin(const struct subject *subject, bool has_folder);
+void store_end(void);
+bool store_is_there(void);
+const char *store_disk(void);
+const char *store_folder(void);
+/* The server, and what is set up on it, has ended. After store_power_off() it has what was flushed before. */
+int store_restart(const struct subject *subject);
+void store_power_off(void);
+/* From now on, which of its requests fail. */
+void store_fail(bool reads, bool writes);
+/* Reads reach it again. */
+void store_forget_cache(void);
+
+/* size.c */
+enum verdict try_size(struct subject *subject);
 
 /*
  * io.c: blocks of 4096 bytes, each of which says its place and version, and what versions they
@@ -68,6 +95,14 @@ unsigned long io_write(struct io *io, unsigned int nr);
 unsigned long io_verify(struct io *io);
 /* The blocks from @first on are zeroes, or if @is_known is false anything. */
 void io_forget(struct io *io, uint64_t first, uint64_t nr, bool is_known);
+/* Blocks that were written after io_mark() may have anything. */
+uint32_t io_mark(const struct io *io);
+void io_forget_since(struct io *io, uint32_t mark);
+/* Requests may fail: these are counted, and nothing else. */
+void io_let_fail(struct io *io, bool may_fail);
+unsigned long io_failed(const struct io *io);
+/* Like io_verify(), without blocks that may have anything. */
+unsigned long io_verify_known(struct io *io);
 uint64_t io_blocks(const struct io *io);
 const char *io_trouble(const struct io *io);
 

@@ -33,8 +33,8 @@ struct io {
 	uint32_t *versions;
 	uint32_t next;
 	struct worker workers[THREADS];
-	bool is_over;
-	unsigned long done, wrong;
+	bool is_over, may_fail;
+	unsigned long done, wrong, failed;
 	char trouble[160];
 };
 
@@ -112,6 +112,14 @@ static void complain(struct io *io, const char *what, uint64_t block, int err)
 		 err ? strerror(err) : "");
 }
 
+static void complain_of_failure(struct io *io, const char *what, uint64_t block, int err)
+{
+	if (io->may_fail)
+		__atomic_add_fetch(&io->failed, 1, __ATOMIC_RELAXED);
+	else
+		complain(io, what, block, err);
+}
+
 static void fill(uint64_t *words, uint64_t block, uint32_t version)
 {
 	int i;
@@ -132,7 +140,7 @@ static void write_some(struct worker *worker, uint64_t block, uint64_t nr)
 	got = pwrite(io->subject->disk, worker->data, nr * BLOCK, (off_t)(block * BLOCK));
 	note_move(io);
 	if (got != (ssize_t)(nr * BLOCK))
-		complain(io, "a write failed", block, got < 0 ? errno : 0);
+		complain_of_failure(io, "a write failed", block, got < 0 ? errno : 0);
 	for (i = 0; i < nr; i++)
 		io->versions[block + i] = got == (ssize_t)(nr * BLOCK) ? version : ANYTHING;
 }
@@ -145,7 +153,7 @@ static void read_some(struct worker *worker, uint64_t block, uint64_t nr)
 
 	note_move(io);
 	if (got != (ssize_t)(nr * BLOCK)) {
-		complain(io, "a read failed", block, got < 0 ? errno : 0);
+		complain_of_failure(io, "a read failed", block, got < 0 ? errno : 0);
 		return;
 	}
 	for (i = 0; i < nr; i++) {
@@ -239,4 +247,42 @@ void io_forget(struct io *io, uint64_t first, uint64_t nr, bool is_known)
 
 	for (i = first; i < first + nr; i++)
 		io->versions[i] = is_known ? 0 : ANYTHING;
+}
+
+uint32_t io_mark(const struct io *io)
+{
+	return io->next;
+}
+
+void io_forget_since(struct io *io, uint32_t mark)
+{
+	uint64_t i;
+
+	for (i = 0; i < io->nr_blocks; i++)
+		if (io->versions[i] > mark)
+			io->versions[i] = ANYTHING;
+}
+
+void io_let_fail(struct io *io, bool may_fail)
+{
+	io->may_fail = may_fail;
+	io->failed = 0;
+}
+
+unsigned long io_failed(const struct io *io)
+{
+	return io->failed;
+}
+
+unsigned long io_verify_known(struct io *io)
+{
+	uint64_t block, nr;
+
+	for (block = 0; block < io->nr_blocks; block += nr ? nr : 1) {
+		for (nr = 0; nr < MOST && block + nr < io->nr_blocks && io->versions[block + nr] != ANYTHING; nr++)
+			;
+		if (nr)
+			read_some(&io->workers[0], block, nr);
+	}
+	return io->wrong;
 }

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,27 +54,36 @@ static enum verdict replace(struct subject *subject)
 	return KEPT;
 }
 
-/* ---- promises ---- */
-
-static enum verdict try_size(struct subject *subject)
+/* The server and its set-up end, as in a machine that stops, and both disks are there again. */
+static enum verdict restart(struct subject *subject)
 {
-	void *data = mmap(NULL, BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint64_t last = subject->whole_size - subject->block;
-	bool is_read, is_written;
+	enum verdict verdict;
+	int ret;
 
-	if (data == MAP_FAILED || subject->block > BLOCK)
-		return say(subject, NOT_TRIED, "blocks of %u bytes", subject->block);
-	memset(data, 'x', subject->block);
-	is_written = pwrite(subject->disk, data, subject->block, (off_t)last) ==
-		     (ssize_t)subject->block;
-	memset(data, 0, subject->block);
-	is_read = pread(subject->disk, data, subject->block, (off_t)last) ==
-		  (ssize_t)subject->block && *(char *)data == 'x';
-	munmap(data, BLOCK);
-	return say(subject, is_written && is_read ? KEPT : BROKEN, "%llu bytes in blocks of %u; "
-		   "the last one %s", (unsigned long long)subject->whole_size, subject->block,
-		   is_written && is_read ? "keeps its bytes" : "does not keep its bytes");
+	server_kill(subject->server);
+	subject->server = 0;
+	close(subject->disk);
+	subject->disk = -1;
+	ret = abuse_ctl_reset(subject->node);
+	if (ret)
+		return say(subject, BROKEN, "RESET: %s", strerror(-ret));
+	ret = store_restart(subject);
+	if (ret)
+		return say(subject, BROKEN, "its store cannot be had again: %s", strerror(-ret));
+	verdict = replace(subject);
+	if (verdict == KEPT && subject_open_disk(subject))
+		verdict = say(subject, BROKEN, "its disk cannot be opened again");
+	return verdict;
 }
+
+static bool has_write_cache(const struct subject *subject)
+{
+	struct abuse_params params;
+
+	return abuse_ctl_get_params(subject->node, &params) >= 0 && (params.features & ABUSE_F_WRITE_CACHE);
+}
+
+/* ---- promises ---- */
 
 static enum verdict try_data(struct subject *subject)
 {
@@ -150,11 +158,12 @@ static enum verdict try_flush(struct subject *subject)
 		return say(subject, NOT_TRIED, "out of memory");
 	for (i = 0; i < 3 && verdict == KEPT; i++) {
 		io_write(io, 20);
-		if (fsync(subject->disk))
+		if (fsync(subject->disk)) {
 			verdict = say(subject, BROKEN, "a flush failed: %s", strerror(errno));
+			break;
+		}
 		server_kill(subject->server);
-		if (verdict == KEPT)
-			verdict = replace(subject);
+		verdict = replace(subject);
 		if (verdict == KEPT && io_verify(io))
 			verdict = say(subject, BROKEN, "after a flush and a kill %s",
 				      io_trouble(io));
@@ -287,6 +296,135 @@ static enum verdict try_errors(struct subject *subject)
 		   (unsigned long long)dev.errors, (unsigned long long)dev.served);
 }
 
+/*
+ * The power goes after a flush, or after any write if no write cache is declared. Blocks that are written after the flush
+ * may have anything.
+ */
+static enum verdict lose_power(struct subject *subject, struct io *io, bool has_cache)
+{
+	enum verdict verdict;
+	uint32_t mark;
+
+	if (io_write(io, 20) || (has_cache && fsync(subject->disk)))
+		return say(subject, BROKEN, "a write or a flush failed: %s", io_trouble(io));
+	mark = io_mark(io);
+	if (has_cache && io_write(io, 5))
+		return say(subject, BROKEN, "%s", io_trouble(io));
+	store_power_off();
+	io_forget_since(io, mark);
+	verdict = restart(subject);
+	if (verdict == KEPT && io_verify_known(io))
+		verdict = say(subject, BROKEN, "a power cut lost what was %s: %s",
+			      has_cache ? "flushed" : "written to a disk without a write cache", io_trouble(io));
+	return verdict;
+}
+
+#define NO_STORE	"its store is not on the disk that {store} or {dir} in its words would name"
+
+static enum verdict try_durable(struct subject *subject)
+{
+	bool has_cache = has_write_cache(subject);
+	enum verdict verdict = KEPT;
+	struct io *io;
+	unsigned int i;
+
+	if (!store_is_there())
+		return say(subject, NOT_TRIED, NO_STORE);
+	io = io_new(subject);
+	if (!io)
+		return say(subject, NOT_TRIED, "out of memory");
+	for (i = 0; i < 3 && verdict == KEPT; i++)
+		verdict = lose_power(subject, io, has_cache);
+	if (verdict == KEPT)
+		say(subject, KEPT, "%u power cuts, each after %s", i, has_cache ? "a flush" :
+		    "writes: it has no write cache");
+	io_free(io);
+	return verdict;
+}
+
+/* A read gives the right bytes, those of a cache, or an error; and once the store can be read, the right bytes. */
+static enum verdict fail_reads(struct subject *subject, struct io *io, unsigned long *failed)
+{
+	unsigned long wrong;
+
+	store_forget_cache();
+	store_fail(true, false);
+	io_let_fail(io, true);
+	wrong = io_verify_known(io);
+	*failed = io_failed(io);
+	store_fail(false, false);
+	io_let_fail(io, false);
+	if (server_has_ended(subject->server))
+		return say(subject, BROKEN, "it ended when its store could not be read");
+	if (wrong)
+		return say(subject, BROKEN, "while its store could not be read %s", io_trouble(io));
+	if (io_verify_known(io))
+		return say(subject, BROKEN, "its store can be read again, but %s", io_trouble(io));
+	return KEPT;
+}
+
+/* A write is acknowledged, and then flushed, only if the store has it; others of its bytes stay as they are. */
+static enum verdict fail_writes(struct subject *subject, struct io *io, unsigned long *failed)
+{
+	const unsigned int nr = 20;
+	uint32_t mark = io_mark(io);
+	bool is_flushed;
+
+	store_fail(false, true);
+	io_let_fail(io, true);
+	io_write(io, nr);
+	is_flushed = !fsync(subject->disk);
+	*failed = io_failed(io);
+	io_let_fail(io, false);
+	io_forget_since(io, mark);
+	if (server_has_ended(subject->server))
+		return say(subject, BROKEN, "it ended when its store took no write");
+	if (is_flushed && *failed < nr)
+		return say(subject, BROKEN, "its store took no write, but %lu writes%s were completed", nr - *failed,
+			   has_write_cache(subject) ? " and a flush" : "");
+	if (io_verify_known(io))
+		return say(subject, BROKEN, "other blocks were written, in vain, and %s", io_trouble(io));
+	return KEPT;
+}
+
+static enum verdict try_failures(struct subject *subject, struct io *io)
+{
+	unsigned long reads = 0, writes = 0;
+	enum verdict verdict;
+
+	if (io_write(io, 200) || fsync(subject->disk) || io_verify_known(io))
+		return say(subject, BROKEN, "before its store failed: %s", io_trouble(io));
+	verdict = fail_reads(subject, io, &reads);
+	if (verdict == KEPT)
+		verdict = fail_writes(subject, io, &writes);
+	store_fail(false, false);
+	if (verdict != KEPT)
+		return verdict;
+	verdict = restart(subject);
+	if (verdict == KEPT && (io_verify_known(io) || io_write(io, 20) || fsync(subject->disk) || io_verify_known(io)))
+		verdict = say(subject, BROKEN, "with a store that works again %s", io_trouble(io));
+	if (verdict != KEPT)
+		return verdict;
+	return say(subject, KEPT, "its store refused reads and writes: %lu reads and %lu writes of its disk failed, or "
+		   "the flush after them, and no others", reads, writes);
+}
+
+/* A store that fails: an error for the request, and neither silence nor wrong bytes. */
+static enum verdict try_store(struct subject *subject)
+{
+	enum verdict verdict;
+	struct io *io;
+
+	if (!store_is_there())
+		return say(subject, NOT_TRIED, NO_STORE);
+	io = io_new(subject);
+	if (!io)
+		return say(subject, NOT_TRIED, "out of memory");
+	verdict = try_failures(subject, io);
+	io_free(io);
+	return verdict;
+}
+
 /* Nothing is left to serve: a server that stays would never end. */
 static enum verdict try_reset(struct subject *subject)
 {
@@ -312,6 +450,8 @@ const struct promise promises[] = {
 	{ "share", try_two },
 	{ "stop", try_stop },
 	{ "errors", try_errors },
+	{ "durable", try_durable },
+	{ "store", try_store },
 	{ "reset", try_reset },
 	{ NULL, NULL },
 };

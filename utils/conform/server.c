@@ -16,8 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOLDER	"{}"
-
 static void nap(void)
 {
 	static const struct timespec time = { .tv_nsec = 5000000 };
@@ -25,17 +23,40 @@ static void nap(void)
 	nanosleep(&time, NULL);
 }
 
-static char *fill_in(const char *word, unsigned int number)
+bool command_has(const struct subject *subject, const char *holder)
 {
-	const char *at = strstr(word, HOLDER);
+	char **word;
+
+	for (word = subject->command; *word; word++)
+		if (strstr(*word, holder))
+			return true;
+	return false;
+}
+
+/* The first @holder in @word, which is freed, becomes @text. NULL: out of memory, or @word is. */
+static char *put_in(char *word, const char *holder, const char *text)
+{
+	const char *at = word ? strstr(word, holder) : NULL;
 	char *filled;
 
 	if (!at)
-		return strdup(word);
-	if (asprintf(&filled, "%.*s%u%s", (int)(at - word), word, number,
-		     at + strlen(HOLDER)) < 0)
-		return NULL;
+		return word;
+	if (asprintf(&filled, "%.*s%s%s", (int)(at - word), word, text, at + strlen(holder)) < 0)
+		filled = NULL;
+	free(word);
 	return filled;
+}
+
+static char *fill_in(const char *word, unsigned int number)
+{
+	char text[16];
+	char *filled;
+
+	snprintf(text, sizeof(text), "%u", number);
+	filled = put_in(strdup(word), HOLD_NUMBER, text);
+	if (!store_is_there())
+		return filled;
+	return put_in(put_in(filled, HOLD_DISK, store_disk()), HOLD_FOLDER, store_folder());
 }
 
 static void run(const struct subject *subject)
@@ -46,11 +67,14 @@ static void run(const struct subject *subject)
 	while (subject->command[nr])
 		nr++;
 	words = calloc(nr + 1, sizeof(*words));
-	for (i = 0; words && i < nr; i++)
+	for (i = 0; words && i < nr; i++) {
 		words[i] = fill_in(subject->command[i], subject->number);
+		if (!words[i])
+			break;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(STDERR_FILENO, STDOUT_FILENO);	/* verdicts alone go to standard output */
-	if (words)
+	if (words && *words && i == nr)
 		execvp(words[0], words);
 	fprintf(stderr, "abuse-conform: %s: %s\n", subject->command[0], strerror(errno));
 	_exit(127);

@@ -64,7 +64,7 @@ static int finish(void)
 static void stop(int sig)
 {
 	(void)sig;
-	abuse_server_stop(srv);
+	abuse_server_stop(srv);	/* NOLINT(bugprone-signal-handler,cert-sig30-c): libabuse(3) allows it */
 }
 
 int main(int argc, char **argv)
