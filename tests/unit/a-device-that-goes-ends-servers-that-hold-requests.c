@@ -5,6 +5,7 @@
  * hears that its device was reset or removed, and ends with what it holds; so it does when
  * only one of its threads hears of it.
  */
+/* under: thread */
 #include "fake.h"
 
 #include <fcntl.h>

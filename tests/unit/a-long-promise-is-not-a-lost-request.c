@@ -2,7 +2,8 @@
 /* Copyright (C) 2026 the abuse authors */
 /*
  * abuse-conform ends a run if no request is completed for ten times the seconds of a step, and not sooner: a promise
- * that takes longer, while requests complete, is tried to its end. Each read and each write counts.
+ * that takes longer, while requests complete, is tried to its end. Each read and each write counts. Requests of a server that
+ * has ended by itself are freed by RESET soon.
  */
 #include "test.h"
 
@@ -11,6 +12,7 @@
 
 /* Seconds pass at once; one that is a multiple of `every` completes a request; 0: none does. */
 static unsigned int every, most, passed;
+static bool server_ends;
 static unsigned int pass(unsigned int seconds);
 
 #define complain complain_of_io
@@ -63,7 +65,25 @@ void server_kill(pid_t pid)
 bool server_has_ended(pid_t pid)
 {
 	(void)pid;
+	return server_ends;
+}
+
+bool command_has(const struct subject *subject_, const char *holder)
+{
+	(void)subject_;
+	(void)holder;
 	return false;
+}
+
+int store_begin(const struct subject *subject_, bool has_folder)
+{
+	(void)subject_;
+	(void)has_folder;
+	return -EIO;
+}
+
+void store_end(void)
+{
 }
 
 int abuse_ctl_add_sized(struct abuse_add *add, size_t size)
@@ -82,6 +102,8 @@ int abuse_ctl_remove(unsigned int number)
 int abuse_ctl_reset(int fd)
 {
 	(void)fd;
+	if (passed < most)
+		_exit(3);
 	return 0;
 }
 
@@ -133,6 +155,13 @@ int main(void)
 	is(status_of_watch(199, 5000), 0, "a request in 199 s");
 	is(status_of_watch(0, 5000), 1, "none in 200 s");
 	is(status_of_watch(0, 198), 0, "none in 198 s");
+	subject.server = 1;
+	is(status_of_watch(0, 198), 0, "and the server lives");
+	server_ends = true;
+	is(status_of_watch(0, 100), 3, "the server has ended: RESET");
+	is(status_of_watch(1, 100), 0, "but requests complete: another one serves");
+	server_ends = false;
+	subject.server = 0;
 	each_request_counts();
 	return done();
 }

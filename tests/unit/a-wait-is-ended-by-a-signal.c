@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
 /* abuse_server_wait() returns -EINTR after a signal handler ran, serves on, and 0 if the handler stops the server. */
+/* under: thread */
 #include "fake.h"
 
 #include <signal.h>
@@ -34,7 +35,7 @@ int main(void)
 	struct abuse_ops ops = { .pread = do_pread };
 	struct abuse_config config = { .ops = &ops };
 	struct sigaction action = { .sa_handler = handler };	/* without SA_RESTART */
-	struct itimerval often = { { 0, 50000 }, { 0, 50000 } };
+	struct itimerval often = { { 0, 50000 }, { 0, 50000 } }, never = { 0 };
 
 	fake_begin(10, 0);
 	config.fd = fake.node;
@@ -46,6 +47,7 @@ int main(void)
 	is(abuse_server_wait(server, -1), -EINTR, "and once more");
 	stops = true;
 	is(abuse_server_wait(server, -1), 0, "a handler that stops");
+	setitimer(ITIMER_REAL, &never, NULL);	/* the handler uses the server */
 	abuse_server_free(server);
 	return done();
 }

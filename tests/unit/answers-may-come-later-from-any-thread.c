@@ -6,6 +6,7 @@
  * held than the depth says and memory for data is short. The last answer is sent
  * although nothing else happens any more; flushes may be asynchronous, too.
  */
+/* under: thread */
 #include "fake.h"
 
 #define NR		3000

@@ -5,6 +5,7 @@
  * from another thread, with memory for data and without; an error or zeroes go before
  * it. A pointer that leads nowhere costs its request an EIO and no other anything.
  */
+/* under: thread */
 #include "later.h"
 
 #define NR	1995		/* the last of them leads nowhere, and nothing comes after it */

@@ -7,6 +7,7 @@
  * given up only where no other server and no device that is up goes by it.
  */
 /* cflags: -lz */
+/* under: memcheck */
 #include "cow.h"
 
 #define CHUNKS	3

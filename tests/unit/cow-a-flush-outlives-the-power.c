@@ -4,7 +4,8 @@
  * A cow: disk loses its power between any two system calls, and of what was not synced
  * any part is on disk: what a FLUSH or FUA covered when it was answered is read back, each
  * other sector is one that was written since, and what nobody wrote is the base's.
- * Two servers are at it, one of which serves while the other waits for a sync.
+ * Two servers are at it, one of which serves while the other waits for a sync. In two lives of three
+ * the kernel has a map, and does by itself what they map.
  */
 /* timeout: 90 */
 /* cflags: -lz */
@@ -26,7 +27,11 @@ static int power_sync_range(int fd, unsigned long offset, unsigned long length);
 #define FILE_SIZE	(4 * COW_CHUNK + SIZE)
 #define PAGE		4096
 #define MOST		256		/* writes to one sector in one life */
+#ifdef __SANITIZE_ADDRESS__
+#define LIVES		800		/* in which all is slower */
+#else
 #define LIVES		4000
+#endif
 
 #define ZERO		0		/* version of zeroes; 1 is the base's */
 
@@ -38,7 +43,7 @@ static unsigned int calls_left;
 static bool is_nested;
 static uint64_t busy_first, busy_nr;	/* sectors that the outer one is about to write */
 static uint64_t version, order;		/* of what is written next */
-static unsigned long flushes, durable_writes;
+static unsigned long flushes, durable_writes, cut_in_kernel;
 
 /* The contents that a sector may have, the newest last. */
 static struct {
@@ -50,8 +55,10 @@ static struct {
 
 static void cut_power_some_time(void)
 {
-	if (!is_nested && !calls_left--)
-		longjmp(power_cut, 1);
+	if (is_nested || calls_left--)
+		return;
+	cut_in_kernel += kernel_held >= 0;
+	longjmp(power_cut, 1);
 }
 
 static ssize_t power_pwrite(int fd, const void *from, size_t length, off_t offset)
@@ -85,7 +92,8 @@ static void do_anything(struct cow *cow);
 /* Meanwhile the other server serves. */
 static void serve_other(int fd)
 {
-	if (is_nested || !servers[0] || !servers[1] || rand() % 3)
+	/* MAP would wait for what the kernel does, in this one thread. */
+	if (is_nested || !servers[0] || !servers[1] || kernel_held >= 0 || rand() % 3)
 		return;
 	is_nested = true;
 	do_anything(servers[fd == servers[0]->delta.fd]);
@@ -258,10 +266,14 @@ static void lose_power(void)
 	close(fd);
 }
 
-static void live(void)
+static void live(int number)
 {
+	static struct kernel_sector *map;
 	int nr;
 
+	map = map ?: kernel_map;
+	kernel_map = number % 3 ? map : NULL;
+	kernel_reset();
 	calls_left = UINT32_MAX;
 	for (int i = 0; i < 2; i++)
 		servers[i] = cow_server(SIZE, rand() % 4);
@@ -273,6 +285,7 @@ static void live(void)
 		for (nr = 0; nr < 100; nr++)
 			do_anything(servers[rand() % 2]);
 	is_nested = false;
+	kernel_let_go();
 	/* A restart of both servers alone loses nothing at all. */
 	for (int i = 0; i < 2; i++) {
 		cow_abandon(servers[i]);
@@ -311,14 +324,18 @@ int main(void)
 	for (sector = 0; sector < BASE_SIZE / SECTOR; sector++)
 		make_sector(bytes + sector * SECTOR / 8, sector, 1);
 	cow_begin(bytes, BASE_SIZE);
+	kernel_begin(SIZE);
 	must(cow_data(SIZE) + SIZE == FILE_SIZE, "DELTA is as large as this test says");
 	for (i = 0; i < LIVES; i++) {
 		if (i % 3 == 0)
 			begin_anew();
-		live();
+		/* Each of the lives of a DELTA is now and then without a map. */
+		live(i / 3 + i);
 		lose_power();
 	}
 	ok(flushes > 100 && durable_writes > 100, "%lu flushes, %lu durable writes", flushes,
 	   durable_writes);
+	ok(*kernel_hits > LIVES / 4 && cut_in_kernel > LIVES / 200, "%lu by the kernel alone, %lu of them cut", *kernel_hits,
+	   cut_in_kernel);
 	return done();
 }

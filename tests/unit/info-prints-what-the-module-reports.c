@@ -6,6 +6,7 @@
  * cflags: -luuid -ljson-c
  * needs: /usr/include/json-c/json.h:libjson-c-dev
  */
+/* under: memcheck */
 #include "said.h"
 
 #include "../../utils/abusectl/parse.c"

@@ -5,6 +5,7 @@
  * nonsense, answers twice or redirects where it cannot costs that one request an EIO.
  * A request that is never completed delays neither wait nor free.
  */
+/* under: thread */
 #include "fake.h"
 
 #include <sched.h>

@@ -6,6 +6,7 @@
  * replies, failing callbacks and late flushes come between; a write that must
  * be durable is answered only after flush.
  */
+/* under: thread memcheck */
 #include "fake.h"
 
 #define NR	2000

@@ -6,6 +6,7 @@
  * place that leads nowhere costs its request an EIO. A write that must be durable when it is
  * answered is refused, and left to the callback.
  */
+/* under: thread */
 #include "later.h"
 
 #define NR	1995		/* the last of them leads nowhere, and nothing comes after it */

@@ -6,15 +6,14 @@
 #include "away.h"
 #include "backends/backend.h"
 #include "cmd.h"
+#include "process.h"
 #include "use.h"
 
 #include <errno.h>
 #include <libabuse.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -108,37 +107,36 @@ bool device_is_server(unsigned int number, int pid)
 /* A descriptor of @pid, which gets the signal if it serves still; or -1 after reporting, -2. */
 static int tell(unsigned int number, int pid, int sig)
 {
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int fd = process_open(pid), err = errno;
 
-	if (fd < 0)
-		return errno == ESRCH ? -2 : (failed(device_name(number), "its server, pid %d, "
-					     "cannot be found: %s", pid, strerror(errno)), -1);
 	if (!device_is_server(number, pid)) {	/* it ended, and the pid may be another's now */
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		return -2;
 	}
-	if (!syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0))
+	if (fd < 0)
+		return failed(device_name(number), "its server, pid %d, cannot be found: %s", pid,
+			      strerror(err)), -1;
+	if (!process_signal(fd, sig))
 		return fd;
-	if (errno != ESRCH)
-		failed(device_name(number), "its server, pid %d, cannot be signalled: %s; ask "
-		       "its user or root", pid, strerror(errno));
+	err = errno;
 	close(fd);
-	return errno == ESRCH ? -2 : -1;
+	if (err == ESRCH)
+		return -2;
+	return failed(device_name(number), "its server, pid %d, cannot be signalled: %s; ask its "
+		      "user or root", pid, strerror(err)), -1;
 }
 
 static int await_end(unsigned int number, int pid, int fd, const struct stopping *how)
 {
-	struct pollfd ends = { .fd = fd, .events = POLLIN };
-	int milliseconds = how->milliseconds, ret = 1;
+	bool is_over = how->only_tells || process_await_end(fd, how->milliseconds);
 
-	while (!how->only_tells && (ret = poll(&ends, 1, milliseconds)) < 0 && errno == EINTR)
-		;
 	close(fd);
-	if (ret > 0)
+	if (is_over)
 		return EXIT_OK;
 	return failed(device_name(number), "its server, pid %d, was told to end %d s ago and "
 		      "still completes requests; wait, or 'kill -9 %d': nothing is lost",
-		      pid, milliseconds / 1000, pid);
+		      pid, how->milliseconds / 1000, pid);
 }
 
 int device_stop(unsigned int number, const struct stopping *how)

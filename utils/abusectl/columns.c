@@ -6,6 +6,8 @@
  */
 #include "cmd.h"
 #include "complete.h"
+#include "json-number.h"
+#include "json-text.h"
 #include "parse.h"
 
 #include <libabuse.h>
@@ -90,6 +92,7 @@ void columns_all(struct selection *selection)
 static bool take(const char *text, struct selection *selection)
 {
 	char *copy = strdup(text), *rest = copy, *name;
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	const unsigned int most = sizeof(selection->columns) / sizeof(*selection->columns);
 
 	while (copy && (name = strsep(&rest, ","))) {
@@ -201,26 +204,16 @@ static const char *cell(const struct abuse_dev *dev, const struct column *column
 	return *value ? value : NULL;
 }
 
-static int json_type(const struct column *column)
-{
-	return is_numeric(column) ? SCOLS_JSON_NUMBER :
-	       column->kind == YESNO ? SCOLS_JSON_BOOLEAN : SCOLS_JSON_STRING;
-}
-
-static bool add_columns(struct libscols_table *table, const struct selection *selection,
-			const struct style *style)
+static bool add_columns(struct libscols_table *table, const struct selection *selection)
 {
 	unsigned int c;
 
 	for (c = 0; c < selection->nr; c++) {
 		const struct column *column = selection->columns[c];
-		struct libscols_column *made;
 
-		made = scols_table_new_column(table, style->json ? column->json : column->name,
-					      0, is_numeric(column) ? SCOLS_FL_RIGHT : 0);
-		if (!made)
+		if (!scols_table_new_column(table, column->name, 0,
+					    is_numeric(column) ? SCOLS_FL_RIGHT : 0))
 			return false;
-		scols_column_set_json_type(made, json_type(column));
 	}
 	return true;
 }
@@ -235,40 +228,76 @@ static bool add_line(struct libscols_table *table, const struct selection *selec
 
 	for (c = 0; line && c < selection->nr; c++) {
 		value = cell(dev, selection->columns[c], style, text);
-		if (!value && !style->json)
-			value = "-";
-		if (value && scols_line_set_data(line, c, value))
+		if (scols_line_set_data(line, c, value ? value : "-"))
 			return false;
 	}
 	return line;
 }
 
-static void print_none(const struct selection *selection, const struct style *style)
+static void print_headings(const struct selection *selection)
 {
 	unsigned int c;
 
-	if (style->json)
-		puts("{\"devices\": []}");
-	for (c = 0; c < selection->nr && !style->json && !style->no_headings; c++)
+	for (c = 0; c < selection->nr; c++)
 		printf("%s%s", selection->columns[c]->name, c + 1 < selection->nr ? " " : "\n");
+}
+
+static json_object *json_value(const struct column *column, const char *value)
+{
+	if (!value)
+		return NULL;
+	if (is_numeric(column))
+		return json_number(strtoull(value, NULL, 10));
+	if (column->kind == YESNO)
+		return json_object_new_boolean(!strcmp(value, "yes"));
+	return json_text(value);
+}
+
+/* libsmartcols, which knows JSON, knows numbers in it only since util-linux 2.33; Enterprise Linux 8 has 2.32. */
+static void print_json(const struct selection *selection, const struct style *style,
+		       const struct abuse_dev *devs, size_t nr)
+{
+	json_object *root = json_object_new_object(), *all = json_object_new_array(), *one;
+	char text[CELL_TEXT];
+	unsigned int c;
+	size_t d;
+
+	for (d = 0; d < nr; d++) {
+		one = json_object_new_object();
+		for (c = 0; c < selection->nr; c++) {
+			const struct column *column = selection->columns[c];
+			const char *value = cell(&devs[d], column, style, text);
+
+			json_object_object_add(one, column->json, json_value(column, value));
+		}
+		json_object_array_add(all, one);
+	}
+	json_object_object_add(root, "devices", all);
+	puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(root);
 }
 
 int columns_print(const struct selection *selection, const struct style *style,
 		  const struct abuse_dev *devs, size_t nr)
 {
-	struct libscols_table *table = scols_new_table();
+	struct libscols_table *table;
 	bool is_complete;
 	size_t d;
 
-	is_complete = table && add_columns(table, selection, style);
+	if (style->json) {
+		print_json(selection, style, devs, nr);
+		return EXIT_OK;
+	}
+	table = scols_new_table();
+	is_complete = table && add_columns(table, selection);
 	for (d = 0; is_complete && d < nr; d++)
 		is_complete = add_line(table, selection, style, &devs[d]);
 	if (is_complete && !nr) {	/* of which the library prints nothing, or not always */
-		print_none(selection, style);
+		if (!style->no_headings)
+			print_headings(selection);
 	} else if (is_complete) {
-		scols_table_set_name(table, "devices");
-		scols_table_enable_json(table, style->json);
-		scols_table_enable_raw(table, style->raw && !style->json);
+		scols_table_enable_raw(table, style->raw);
 		scols_table_enable_noheadings(table, style->no_headings);
 		scols_print_table(table);
 	}

@@ -5,6 +5,7 @@
  * of its own uses loops.c instead.
  */
 #include "internal.h"
+#include "join.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -124,15 +125,6 @@ static void add_time(struct timespec *at, int64_t nanoseconds)
 	at->tv_nsec = (long)(nanoseconds % NSEC_PER_SEC);
 }
 
-static bool is_past(const struct timespec *at)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > at->tv_sec ||
-	       (now.tv_sec == at->tv_sec && now.tv_nsec >= at->tv_nsec);
-}
-
 /*
  * A signal that arrives before the thread waits has no effect, so it is repeated until the
  * thread has ended. A busy thread finishes its batch first.
@@ -145,7 +137,7 @@ static int join(struct queue *queue, const struct timespec *deadline)
 		pthread_kill(queue->thread, KICK);
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		add_time(&until, KICK_INTERVAL);
-		if (!pthread_clockjoin_np(queue->thread, NULL, CLOCK_MONOTONIC, &until))
+		if (join_by(queue->thread, &until))
 			break;
 		if (deadline && is_past(deadline))
 			return -ETIMEDOUT;

@@ -84,8 +84,8 @@ static void complete_backend(const char *word, const char *spec)
 	const char *args = NULL;
 	char spelling[32];
 
-	found = strchr(spec, ':') ? backend_find(spec, &args) : NULL;
-	if (found) {
+	found = backend_find(spec, &args);
+	if (found && args) {
 		complete_argument(found, word, args);
 		return;
 	}

@@ -6,10 +6,11 @@
  */
 #include "cmd.h"
 #include "complete.h"
+#include "json-number.h"
+#include "json-text.h"
 #include "options.h"
 #include "parse.h"
 
-#include <json-c/json.h>
 #include <libabuse.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static void print_plain(const struct abuse_info *info)
 
 static void add_number(json_object *object, const char *key, uint64_t number)
 {
-	json_object_object_add(object, key, json_object_new_uint64(number));
+	json_object_object_add(object, key, json_number(number));
 }
 
 static void add_bool(json_object *object, const char *key, bool value)
@@ -125,7 +126,7 @@ static void print_json(const struct abuse_info *info,
 	add_names(object, "all_ops", params->all_ops, op_names);
 	json_object_object_add(object, "timeout", timeout_of(params));
 	json_object_object_add(object, "name", *params->name ?
-			       json_object_new_string(params->name) : NULL);
+			       json_text(params->name) : NULL);
 	json_object_object_add(object, "uuid",
 			       memcmp(params->uuid, no_uuid, sizeof(no_uuid)) ?
 			       json_object_new_string(format_uuid(params->uuid, text)) :
@@ -134,9 +135,9 @@ static void print_json(const struct abuse_info *info,
 	add_bool(object, "trusted", params->trusted);
 	json_object_object_add(object, "sealed_for",
 			       params->flags & ABUSE_PARAMS_SEALED ?
-			       json_object_new_uint64(params->seal_uid) : NULL);
+			       json_number(params->seal_uid) : NULL);
 	json_object_object_add(object, "store", *params->store ?
-			       json_object_new_string(params->store) : NULL);
+			       json_text(params->store) : NULL);
 	add_number(object, "hw_queues", params->hw_queues);
 	add_number(object, "depth", params->depth);
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |

@@ -7,9 +7,12 @@
 #include "complete.h"
 #include "options.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <libabuse.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -38,36 +41,53 @@ static void print_extent(const struct abuse_map_entry *e, bool is_json, bool is_
 		       major(e->device), minor(e->device), (uint64_t)e->inode);
 }
 
-/* All extents; 0 or -errno. */
-static int print_extents(int fd, bool is_json)
+struct extents {
+	struct abuse_map_entry *entries;
+	size_t nr;
+};
+
+/* All extents, before anything is printed: an error prints no part of an object. 0 or -errno. */
+static int read_extents(int fd, struct extents *all)
 {
-	struct abuse_map_entry entries[ABUSE_MAX_ENTRIES];
-	bool is_first = true;
+	struct abuse_map_entry *entries;
 	uint64_t sector = 0;
-	int nr, i;
+	int nr;
 
 	do {
-		nr = abuse_ctl_get_map(fd, sector, entries, ABUSE_MAX_ENTRIES);
+		entries = reallocarray(all->entries, all->nr + ABUSE_MAX_ENTRIES, sizeof(*entries));
+		if (!entries)
+			return -ENOMEM;
+		all->entries = entries;
+		nr = abuse_ctl_get_map(fd, sector, entries + all->nr, ABUSE_MAX_ENTRIES);
 		if (nr < 0)
 			return nr;
-		if (is_first && !is_json && nr)
-			printf("%12s %12s %s %16s %s %s\n", "SECTOR", "SECTORS", "RWS", "OFFSET",
-			       "DEV", "INODE");
-		for (i = 0; i < nr; i++, is_first = false) {
-			print_extent(&entries[i], is_json, is_first);
-			sector = entries[i].sector + entries[i].sectors;
-		}
+		all->nr += (size_t)nr;
+		if (nr)
+			sector = entries[all->nr - 1].sector + entries[all->nr - 1].sectors;
 	} while (nr == ABUSE_MAX_ENTRIES);
 	return 0;
 }
 
+static void print_extents(const struct extents *all, bool is_json)
+{
+	if (!is_json && all->nr)
+		printf("%12s %12s %s %16s %s %s\n", "SECTOR", "SECTORS", "RWS", "OFFSET", "DEV",
+		       "INODE");
+	for (size_t i = 0; i < all->nr; i++)
+		print_extent(&all->entries[i], is_json, !i);
+}
+
+/* A counter is unknown if sysfs is not there, as in some containers, or the device is gone by now. */
 static void print_counters(unsigned int number, bool is_json)
 {
 	static const char *const names[] = { "map_in_place", "map_by_worker", "map_missed" };
 	char text[3][32];
 
-	for (unsigned int i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < 3; i++) {
 		device_attribute(number, names[i], text[i], sizeof(text[i]));
+		if (!*text[i])
+			strcpy(text[i], is_json ? "null" : "-");
+	}
 	if (is_json)
 		printf("],\n    \"in_place\": %s, \"by_worker\": %s, \"missed\": %s\n}\n", text[0],
 		       text[1], text[2]);
@@ -78,6 +98,7 @@ static void print_counters(unsigned int number, bool is_json)
 
 static int run(int argc, char **argv)
 {
+	struct extents all = { 0 };
 	unsigned int number;
 	bool is_json = false;
 	const char *value;
@@ -92,14 +113,16 @@ static int run(int argc, char **argv)
 	fd = device_open(argv[optind], &number);
 	if (fd < 0)
 		return EXIT_FAILED;
-	if (is_json)
-		printf("{\"device\": \"abuse%u\",\n    \"extents\": [", number);
-	ret = print_extents(fd, is_json);
+	ret = read_extents(fd, &all);
 	close(fd);
-	if (ret < 0)
-		return device_failed(number, "read the map", -ret);
-	print_counters(number, is_json);
-	return EXIT_OK;
+	if (!ret) {
+		if (is_json)
+			printf("{\"device\": \"abuse%u\",\n    \"extents\": [", number);
+		print_extents(&all, is_json);
+		print_counters(number, is_json);
+	}
+	free(all.entries);
+	return ret ? device_failed(number, "read the map", -ret) : EXIT_OK;
 }
 
 static void details(void)

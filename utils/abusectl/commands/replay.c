@@ -6,6 +6,7 @@
  */
 #include "cmd.h"
 #include "complete.h"
+#include "json-text.h"
 #include "options.h"
 #include "parse.h"
 #include "record/history.h"
@@ -75,8 +76,10 @@ static char **fill_in(char **command, const char *path)
 			continue;
 		is_named = true;
 		if (asprintf(&words[i], "%.*s%s%s", (int)(at - command[i]), command[i], path,
-			     at + strlen(HOLDER)) < 0)
+			     at + strlen(HOLDER)) < 0) {
+			free(words);
 			return NULL;
+		}
 	}
 	if (!is_named)
 		words[n] = (char *)path;
@@ -189,7 +192,7 @@ static int list(const struct history *history, bool is_json)
 		json_object_object_add(item, "bytes",
 				       json_object_new_int64((int64_t)epoch->bytes));
 		json_object_object_add(item, "mark", epoch->mark ?
-				       json_object_new_string(epoch->mark) : NULL);
+				       json_text(epoch->mark) : NULL);
 		json_object_array_add(epochs, item);
 		if (!is_json)
 			printf("%6zu %8llu writes %12llu bytes  %s\n", i,
@@ -287,7 +290,7 @@ static int run(int argc, char **argv)
 {
 	const char *tmp = getenv("TMPDIR");
 	struct request request = { .seed = 1, .states = 1, .dir = tmp && *tmp ? tmp : "/var/tmp" };
-	const char *value;
+	const char *value, *log;
 	int option, ret;
 
 	while ((option = option_next(&cmd_replay, argc, argv, &value)) > 0) {
@@ -299,10 +302,11 @@ static int run(int argc, char **argv)
 		return option_status(option);
 	if (optind == argc)
 		return misused("a LOG is needed");
+	log = argv[optind];
 	request.command = optind + 1 < argc ? argv + optind + 1 : NULL;
 	if (request.mark)
 		return request.command ? misused("--mark: runs no COMMAND") :
-					 append_mark(argv[optind], request.mark);
+					 append_mark(log, request.mark);
 	if (request.has_to && request.is_each)
 		return misused("--to and --each: give one of them");
 	if (request.command && !request.has_to && !request.is_each)
@@ -310,7 +314,7 @@ static int run(int argc, char **argv)
 	if (!request.command && (request.has_to || request.is_each || request.is_reordered))
 		return misused("a COMMAND is needed, behind --");
 	signal(SIGPIPE, SIG_DFL);
-	return run_on(&request, argv[optind]);
+	return run_on(&request, log);
 }
 
 static void details(void)

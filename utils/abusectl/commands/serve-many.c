@@ -145,8 +145,10 @@ static int take_line(struct job *job, const char *line, unsigned int nr)
 	disk = &disks[job->nr];
 	memset(disk, 0, sizeof(*disk));
 	disk->text = strdup(line);
-	if (!disk->text || asprintf(&disk->place, "%s:%u", job->file, nr) < 0)
+	if (!disk->text || asprintf(&disk->place, "%s:%u", job->file, nr) < 0) {
+		free(disk->text);
 		return failed(NULL, "out of memory");
+	}
 	report_place(disk->place);
 	count = split(disk->text, words);
 	ret = count < 0 ? invalid(NULL, "more than %d words; join keys with commas", MAX_WORDS) :
@@ -327,6 +329,8 @@ static bool await_end(struct job *job, struct many *many, const sigset_t *signal
 		sig = next_signal(signals, is_leaving ? LEAVE_LOOK : interval);
 		if (sig == SIGUSR1)
 			note(job->file, "%u disks are served", many_count(many));
+		if (sig == SIGHUP)
+			sig = SIGTERM;
 		if (sig == SIGTERM && !is_leaving && deadline == UINT64_MAX && leave_is_shutdown()) {
 			is_leaving = true;
 			leave_mark();
@@ -383,8 +387,7 @@ static void raise_limit(void)
 static void block_signals(sigset_t *signals)
 {
 	sigemptyset(signals);
-	sigaddset(signals, SIGTERM);
-	sigaddset(signals, SIGINT);
+	leave_add_signals(signals);
 	sigaddset(signals, SIGUSR1);
 	sigaddset(signals, MANY_ENDED);
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
@@ -473,7 +476,7 @@ static void details(void)
 	     "A wrong line, or a disk that fails, is reported with its line; the others are served.\n"
 	     "Backends with threads of their own, as nbd, and the keys workers, spin, connections and those\n"
 	     "of delays and errors are for 'abusectl server'. max_request defaults to 64K.\n"
-	     "SIGTERM, SIGINT: complete held requests and exit. SIGUSR1: print the number of disks.\n");
+	     "SIGTERM, SIGINT, SIGHUP: complete held requests and exit. SIGUSR1: print the number of disks.\n");
 }
 
 static void complete(int argc, char **argv)

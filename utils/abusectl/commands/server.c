@@ -283,8 +283,8 @@ static void details(void)
 	     "write_cache, fua, discard and write_zeroes default to what the backend can do, bs to\n"
 	     "512.\n");
 	conf_help();
-	puts("SIGTERM, SIGINT: complete held requests and exit 0. SIGUSR1: print counters.\n"
-	     "SIGTERM while the machine shuts down: serve on while the disk is in use.\n"
+	puts("SIGTERM, SIGINT, SIGHUP: complete held requests and exit 0. SIGUSR1: print counters.\n"
+	     "SIGTERM or SIGHUP while the machine shuts down: serve on while the disk is in use.\n"
 	     "A device that is up has the label of its store ('abusectl list', BACKING), and\n"
 	     "only servers of that store join it.\n");
 	settings_help();

@@ -223,7 +223,9 @@ static int make_cut(struct state *state, int fd, const struct epoch *epoch, size
 {
 	static const unsigned int percents[] = { 0, 20, 50, 80, 97 };
 	const struct history *history = state->history;
-	size_t end = epoch->first + next_random(&random) % (epoch->end - epoch->first);
+	bool has_flush = history->events[epoch->end - 1].record.op == LOG_FLUSH;
+	size_t nr = epoch->end - epoch->first + !has_flush;
+	size_t end = epoch->first + next_random(&random) % nr;
 	unsigned int percent = percents[next_random(&random) % 5];
 	size_t i;
 	int ret = 0;

@@ -14,6 +14,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+void leave_add_signals(sigset_t *signals)
+{
+	struct sigaction action;
+
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	if (!sigaction(SIGHUP, NULL, &action) && action.sa_handler != SIG_IGN)
+		sigaddset(signals, SIGHUP);
+}
+
 /* The last act of a shutdown, when abuse-shutdown.service runs; users cannot ask systemd then. */
 static bool is_last_act(void)
 {

@@ -10,9 +10,16 @@
 
 #include "backends/backend.h"
 
+#include <signal.h>
 #include <stdbool.h>
 
 #define LEAVE_LOOK	20000000	/* nanoseconds between two looks at the disk's use */
+
+/*
+ * Adds SIGTERM, SIGINT and SIGHUP, unless nohup(1) has this process ignore that. At shutdown systemd sends
+ * SIGHUP to the processes of a session, after SIGTERM, and means the same.
+ */
+void leave_add_signals(sigset_t *signals);
 
 /* After SIGTERM: does the use of the disk decide? If so, this process is marked: leave_mark(). */
 bool leave_is_bound(const struct serving *serving);

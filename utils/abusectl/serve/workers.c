@@ -95,7 +95,7 @@ static void *attend(void *arg)
 			print_counts(team);
 			continue;
 		}
-		if (sig == SIGTERM && !is_leaving)
+		if ((sig == SIGTERM || sig == SIGHUP) && !is_leaving)
 			is_leaving = leave_is_bound(serving);
 		if (sig != SIGINT && is_leaving && leave_must_wait(serving))
 			continue;
@@ -116,8 +116,7 @@ static int start_attendant(struct team *team)
 
 	sem_init(&team->opened, 0, 0);
 	sigemptyset(&team->signals);
-	sigaddset(&team->signals, SIGTERM);
-	sigaddset(&team->signals, SIGINT);
+	leave_add_signals(&team->signals);
 	sigaddset(&team->signals, SIGUSR1);
 	sigaddset(&team->signals, OVER);
 	pthread_sigmask(SIG_BLOCK, &team->signals, NULL);

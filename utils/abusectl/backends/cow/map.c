@@ -275,13 +275,13 @@ static int persist(struct cow_map *map, struct store *delta)
 	if (is_new < 0)
 		return is_new;
 	ret = store_sync(delta);
-	/* Once: others may have begun anew since. */
-	if (ret && !has_failed)
-		distrust(map);
 	if (!ret && is_new)
 		ret = take_over(map);
 	if (!ret && is_new)
 		ret = store_sync(delta);
+	/* Once: others may have begun anew since. */
+	if (delta->flush_error && !has_failed)
+		distrust(map);
 	if (!ret)
 		memcpy(map->synced, map->seen, length);
 	return ret;

@@ -5,9 +5,14 @@
  * and perhaps the rights of another user. It gets a signal when this process ends, and
  * has a lock on the control node: until it has ended, too, no other server of the device
  * starts another one.
+ *
+ * At shutdown the processes of a session or a unit get SIGTERM and SIGHUP, perhaps long before
+ * the disk is unmounted. abusectl then serves on if the disk is in use, and so must this process.
+ * It has these signals blocked and ends by SIGINT, on which nbdkit and qemu-nbd end as on SIGTERM.
  */
 #include "child.h"
 #include "cmd.h"
+#include "join.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define END_SIGNAL	SIGINT
 #define SOCKET_FD	3		/* where sd_listen_fds(3) has it */
 #define LOCK_FD		4
 #define ALONE_BYTE	((off_t)1 << 62)	/* of the control node */
@@ -31,6 +37,7 @@
 #define NAP		50000000	/* nanoseconds */
 #define END_TRIES	200
 #define MOMENT		8
+#define MARKED_NAME	32
 #define RELAY_STACK	(64 * 1024)
 
 /* ---- the socket and the lock ---- */
@@ -110,7 +117,7 @@ static void place(int fd, int to)
 static void prepare(int fds[4])
 {
 	static const struct rlimit none;
-	sigset_t all;
+	sigset_t blocked;
 	char pid[16];
 	int i;
 
@@ -127,9 +134,14 @@ static void prepare(int fds[4])
 	setenv("LISTEN_FDS", "1", 1);
 	unsetenv("LISTEN_FDNAMES");
 	unsetenv("NOTIFY_SOCKET");
-	sigfillset(&all);
-	sigprocmask(SIG_UNBLOCK, &all, NULL);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigaddset(&blocked, SIGHUP);
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	signal(SIGINT, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
+	/* No ^C of a terminal reaches it. */
+	setsid();
 	/* A core would be written while requests wait, perhaps to the disk that is served. */
 	setrlimit(RLIMIT_CORE, &none);
 }
@@ -143,16 +155,29 @@ static int become_for_good(void)
 	       (getuid() != uid && setresuid(uid, uid, uid)) ? -1 : 0;
 }
 
+/*
+ * Spared by the last kill of a shutdown, as its server is: see leave_mark(). It says what is behind
+ * the last slash when it names itself.
+ */
+static void mark(char **argv, char name[MARKED_NAME])
+{
+	snprintf(name, MARKED_NAME, "@/%s", argv[0]);
+	argv[0] = name;
+}
+
 static void run(char **argv, int fds[4], pid_t parent, int failure)
 {
+	const char *program = argv[0];
+	char name[MARKED_NAME];
 	int err = 0;
 
 	prepare(fds);
+	mark(argv, name);
 	/* Rights that change take back what signal is wanted. */
-	if (become_for_good() || chdir("/") || prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0))
+	if (become_for_good() || chdir("/") || prctl(PR_SET_PDEATHSIG, END_SIGNAL, 0, 0, 0))
 		err = errno;
 	if (!err && getppid() == parent)
-		execvp(argv[0], argv);
+		execvp(program, argv);
 	err = err ? err : errno;
 	err = write(failure, &err, sizeof(err)) == sizeof(err);
 	_exit(127);
@@ -299,14 +324,13 @@ void nbd_child_end(struct nbd_child *child)
 	struct timespec until;
 
 	if (!is_over(child))
-		kill(child->pid, SIGTERM);
+		kill(child->pid, END_SIGNAL);
 	if (!await_end(child, END_TRIES))
 		note(child->program, "takes its time to end, pid %d", (int)child->pid);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec++;
 	/* A process that it started may still have its standard error open. */
-	if (child->has_relay &&
-	    pthread_clockjoin_np(child->relay, NULL, CLOCK_MONOTONIC, &until)) {
+	if (child->has_relay && !join_by(child->relay, &until)) {
 		pthread_cancel(child->relay);
 		pthread_join(child->relay, NULL);
 	}

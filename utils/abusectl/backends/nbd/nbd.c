@@ -8,6 +8,7 @@
 #include "backends/backend.h"
 #include "cmd.h"
 #include "backends/uri.h"
+#include "join.h"
 #include "nbd.h"
 
 #include <errno.h>
@@ -341,9 +342,7 @@ void nbd_quit(void *arg)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec++;
 	for (i = 0; i < store->nr_conns; i++)
-		if (store->conns[i].is_started &&
-		    pthread_clockjoin_np(store->conns[i].thread, NULL, CLOCK_MONOTONIC,
-					 &until))
+		if (store->conns[i].is_started && !join_by(store->conns[i].thread, &until))
 			store->is_left_behind = true;
 }
 
