@@ -27,3 +27,24 @@ nothing() {
 	[ -z "$said" ] || { printf '%s\n' "$said"; fail "$1"; }
 	pass "$1"
 }
+
+# The kernel's checkpatch and coccinelle rules, from Debian's kernel source: fetched once.
+kernel_source=${ABUSE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/abuse}/kernel-scripts
+# shellcheck disable=SC2034
+kernel_scripts=$kernel_source/scripts
+
+# Only the package of a whole kernel's source has them.
+fetch_kernel_scripts() {
+	local room package deb
+	package=$(apt-cache depends linux-source 2>/dev/null | sed -n 's/^ *Depends: \(linux-source-.*\)/\1/p' | head -n 1)
+	[ -n "$package" ] || return
+	room=$(mktemp -d)
+	(cd "$room" && apt-get -qq -o APT::Sandbox::User=root download "$package") >/dev/null 2>&1 || { rm -rf "$room"; return 1; }
+	deb=$(echo "$room"/*.deb)
+	mkdir -p "$kernel_source.new"
+	dpkg-deb --fsys-tarfile "$deb" | tar -xO "./usr/src/$package.tar.xz" | xz -dc -T0 |
+		tar -x -C "$kernel_source.new" --strip-components=1 --wildcards '*/scripts/checkpatch.pl' '*/scripts/spelling.txt' \
+			'*/scripts/const_structs.checkpatch' '*/scripts/coccinelle'
+	rm -rf "$room" "$kernel_source"
+	mv "$kernel_source.new" "$kernel_source"
+}
