@@ -3,10 +3,12 @@
 /*
  * Threads write and read eight sectors of a disk with direct I/O while three servers of it are killed,
  * stopped and started again: for each sector there is an order of the acknowledged writes that explains
- * every read, no I/O fails, and all of it ends. The servers are `abusectl server` on a file with and
+ * every read, no I/O fails, and all of it ends. While clients write, a read may mix two writes, as two servers
+ * may copy at once; when they have ended, each sector is of one write. The servers are `abusectl server` on a file with and
  * without a map and on a copy-on-write disk, and processes that share memory, some by the calls of 2009.
  *
- * HISTORY_SECONDS is how long for each kind (6), HISTORY_SEED the seed. To the file HISTORY_TALLY a line is
+ * HISTORY_SECONDS is how long for each kind (6), at most: it ends sooner if the memory for operations is used up.
+ * HISTORY_SEED is the seed. To the file HISTORY_TALLY a line is
  * appended for each: seed, kind, kills, reads and writes, faults.
  */
 /* timeout: 150 */
@@ -38,7 +40,7 @@ static char dir[] = "/var/tmp/history-XXXXXX";
 static struct device d;
 static struct race *race;
 static uint64_t state;
-static _Atomic bool is_over;
+static _Atomic bool is_over, is_full;
 static _Atomic unsigned long done_ops, failed_ops, torn;
 
 static uint64_t next_random(void)
@@ -66,8 +68,10 @@ static void one_operation(struct client *c, int fd, uint64_t *data, uint64_t n)
 	struct operation op = { .is_write = (n + c->number) % 3 == 0 };
 	ssize_t ret;
 
-	if (c->nr[sector] == MAX_OPS / SECTORS)
-		return nap_ms(1);
+	if (c->nr[sector] == MAX_OPS / SECTORS) {
+		is_full = true;
+		return;
+	}
 	op.value = n * CLIENTS + c->number + 1;
 	for (int i = 0; op.is_write && i < 64; i++)
 		data[i] = op.value;
@@ -83,7 +87,7 @@ static void one_operation(struct client *c, int fd, uint64_t *data, uint64_t n)
 	}
 	if (!op.is_write)
 		op.value = data[0];
-	/* Two servers at once may copy a sector; a word of it is from one write. */
+	/* Two servers at once may copy a sector; a word of it is from one write. See read_quietly(). */
 	torn += !op.is_write && data[63] != data[0];
 	c->ops[sector][c->nr[sector]++] = op;
 	done_ops++;
@@ -95,10 +99,39 @@ static int client_main(void *arg)
 	uint64_t *data = memory_new(4096);
 	int fd = disk_open(&d, O_RDWR | O_DIRECT);
 
-	for (uint64_t n = 0; !is_over; n++)
+	for (uint64_t n = 0; !is_over && !is_full; n++)
 		one_operation(c, fd, data, n);
 	close(fd);
 	return 0;
+}
+
+/*
+ * Nobody writes any more: what is in a sector is of one write, and it is read like that by all who come. One
+ * more read of each sector, and how many sectors are of two writes.
+ */
+static unsigned int read_quietly(struct operation *last)
+{
+	uint64_t *data = memory_new(4096);
+	int fd = disk_open(&d, O_RDWR | O_DIRECT);
+	unsigned int mixed = 0;
+
+	for (unsigned int s = 0; s < SECTORS; s++) {
+		last[s].begin = now_ns();
+		failed_ops += pread(fd, data, 512, s * SPACING) != 512;
+		last[s].end = now_ns();
+		last[s].value = data[0];
+		for (int i = 1; i < 64; i++) {
+			if (data[i] == data[0])
+				continue;
+			printf("# sector %u: word 0 is %llu, word %d is %llu\n", s, (unsigned long long)data[0], i,
+			       (unsigned long long)data[i]);
+			mixed++;
+			break;
+		}
+	}
+	close(fd);
+	munmap(data, 4096);
+	return mixed;
 }
 
 /* ---- servers ----------------------------------------------------------------------------- */
@@ -164,7 +197,7 @@ static void add_device(const struct kind *kind, pid_t *pid)
 	}
 }
 
-static unsigned int faults_of(struct client *clients)
+static unsigned int faults_of(struct client *clients, const struct operation *last)
 {
 	unsigned int faults = 0;
 
@@ -178,7 +211,8 @@ static unsigned int faults_of(struct client *clients)
 			nr += clients[i].nr[s];
 		all = malloc((nr + 1) * sizeof(*all));
 		need(all, "memory");
-		nr = 0;
+		all[0] = last[s];
+		nr = 1;
 		for (unsigned int i = 0; i < CLIENTS; i++) {
 			memcpy(all + nr, clients[i].ops[s], clients[i].nr[s] * sizeof(*all));
 			nr += clients[i].nr[s];
@@ -208,14 +242,15 @@ static void write_tally(uint64_t seed, const struct kind *kind, unsigned long ki
 static void try(const struct kind *kind, double seconds)
 {
 	static struct client clients[CLIENTS];
+	struct operation last[SECTORS] = { 0 };
 	struct job jobs[CLIENTS];
 	unsigned long kills = 0;
 	uint64_t seed = state;
 	pid_t pid[SERVERS];
-	unsigned int faults;
+	unsigned int faults, mixed;
 	double begin;
 
-	is_over = false;
+	is_over = is_full = false;
 	done_ops = failed_ops = torn = 0;
 	add_device(kind, pid);
 	for (unsigned int i = 0; i < CLIENTS; i++) {
@@ -226,21 +261,26 @@ static void try(const struct kind *kind, double seconds)
 		}
 		job_start(&jobs[i], client_main, &clients[i]);
 	}
-	for (begin = now(); now() - begin < seconds || kills < 6; kills++)
+	for (begin = now(); (now() - begin < seconds && !is_full) || kills < 6; kills++)
 		fault(kind, &pid[kills % SERVERS], kills % SERVERS);
+	if (is_full)
+		printf("# %s: ended after %.1f of %.1f s, as a client had done %d operations with a sector\n", kind->name,
+		       now() - begin, seconds, MAX_OPS / SECTORS);
 	/* On a busy machine a server hardly begins before it is killed. */
 	ok(wait_for(done_ops > 100) && kills > 5, "%s: enough I/O, and enough faults", kind->name);
 	is_over = true;
 	for (unsigned int i = 0; i < CLIENTS; i++)
 		job_wait(&jobs[i], "a client");
+	mixed = read_quietly(last);
 	for (unsigned int i = 0; i < SERVERS; i++) {
 		kill(pid[i], SIGKILL);
 		child_wait(pid[i]);
 	}
-	faults = faults_of(clients);
+	faults = faults_of(clients, last);
 	printf("# %s: %lu reads and writes, %lu servers killed or stopped, %lu sectors of two writes\n",
 	       kind->name, done_ops, kills, torn);
 	is(failed_ops, 0, "I/Os that failed");
+	is(mixed, 0, "sectors of two writes when all had ended");
 	is(faults, 0, "sectors whose reads no order of the writes explains");
 	write_tally(seed, kind, kills, faults);
 	shell("abusectl reset --force %u >/dev/null 2>&1", d.number);

@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
 /*
- * Processes of root and two users issue calls of every kind on the nodes of eight devices, with
- * arguments mutated from right ones, from memory that faults, blocks or goes; they pass
- * descriptors on, fork, lock, poll and are killed, while the disks are opened, scanned and written
- * to: a ninth device keeps every byte meanwhile and fails no request, every process can be
- * killed, and each device can be reset and removed in the end.
- *
- * FUZZ_SEED is the seed (default: the time; it is printed), RACE_SECONDS how long it goes on. To
- * the file FUZZ_TALLY a line is appended: seed, seconds, calls, kills. FUZZ_FAULTS=PERMILLE, on a kernel with
- * fault injection: so many of these processes' allocations, copies and bios fail, and none of the others.
+ * Processes of root and two users issue calls of every kind on the nodes of eight devices and of those that they add, with
+ * arguments mutated from right ones, from memory that faults, blocks or goes; they pass descriptors on, fork, lock, poll and are
+ * killed, while the disks are opened, scanned and written to and a file system on one more disk freezes and thaws: another device keeps
+ * every byte meanwhile and fails no request, every process can be killed, and each device can be reset and removed in the end. A killed
+ * process may sleep until RESET, but never in the module, and only for a disk that waits for ever: its time-out is "never", or
+ * a killed process that sleeps likewise serves it (abuse(4)).
  */
 /* Kernels before 6.0 warn of writes to a disk that was made read-only meanwhile. */
 /* allow-log: generic_make_request_checks|submit_bio_checks */
 /* timeout: 150 */
 /* needs: /usr/include/liburing.h:liburing-dev */
 /* cflags: -luring */
+/*
+ * FUZZ_SEED	 the seed (default: the time; it is printed)
+ * RACE_SECONDS	 how long it goes on
+ * FUZZ_TALLY	 a file that gets a line: seed, seconds, calls, kills, processes that RESET freed, calls of disks. Calls are the
+ *		 ioctls, opens, polls and locks of nodes of the module.
+ * FUZZ_FAULTS	 on a kernel with fault injection: so many in 1,000 of these processes' allocations, copies and bios fail, and
+ *		 none of the others
+ * FUZZ_CORPUS	 a file of seeds, used on any module. On one that counts its basic blocks (tests/campaign/checked) the steps that
+ *		 reached new ones are kept as seeds, repeated with changes, and written to the file in the end.
+ */
 #include "race.h"
+#include "fuse.h"
 #include <grp.h>
 #include <liburing.h>
 #include <linux/blkpg.h>
@@ -28,23 +36,59 @@
 
 #define DEVICES		8
 #define GOOD		8		/* the device whose bytes must stay */
+#define FROZEN		9		/* the one with a file system that freezes and thaws */
+#define ADDED		10		/* the first that is not there at the begin */
+#define ALL		13
+#define FOLDER		"/tmp/frozen"
+#define FROZEN_SIZE	(16 * MIB)
+#define SLOW_FOLDER	"/tmp/slow"	/* on FUSE */
+#define SLOW_THREADS	16
+#define STEPS		8
+#define SEEDS		2048
 #define CALLERS		6		/* two of each user */
 #define THREADS		2
 #define FDS		12
 #define ARENA		(1 * MIB)
-#define REGIONS		5
+#define REGIONS		6
+#define REGIONS_AT	0x100000000000UL
 #define NR_CALLS	64		/* by number: 0x20 to 0x3f, and others */
 
 static const uid_t users[] = { 0, 4242, 4243 };
 
 static struct tally {
-	_Atomic unsigned long taken[NR_CALLS], refused[NR_CALLS], other, kills, passed, blocked, freed;
+	_Atomic unsigned long taken[NR_CALLS], refused[NR_CALLS];
+	_Atomic unsigned long opens, polls, locks;	/* of nodes of the module, too */
+	_Atomic unsigned long blocks, sysfs, strays;	/* I/O of disks; attributes; calls on other descriptors */
+	_Atomic unsigned long kills, added, freezes, passed, blocked, slow, late, freed, bad;
 	_Atomic uint64_t ids[64];	/* of requests that were handed out, to anyone */
 	_Atomic bool is_over;
 } *tally;
 
+/* A thread stored bytes, or made a call. */
+struct step {
+	uint64_t value;			/* where; the argument */
+	uint32_t cmd;			/* 0: stored */
+	uint32_t size;
+	unsigned char bytes[512];
+};
+
+/* A sequence after which more blocks of the module had run than before. */
+struct seed {
+	struct step step[STEPS];
+};
+
+static struct corpus {
+	struct seed seed[SEEDS];
+	_Atomic unsigned int nr;	/* and more, which took the place of others */
+	_Atomic unsigned long reached;	/* blocks */
+} *corpus;
+
+static int coverage = -1;		/* how many blocks have run; -1: this module does not count them */
 static int post[2];			/* descriptors pass from anyone to anyone */
-static struct ram *good_server;
+static uint64_t next_seed;		/* of the next caller */
+static pid_t pid[CALLERS];		/* 0: has ended */
+static pid_t group;			/* the process group of callers and their children */
+static struct ram *good_server, *frozen_server;
 
 /* ---- random numbers -------------------------------------------------------------- */
 
@@ -76,10 +120,19 @@ static uint64_t odd_value(void)
 	return near + one_of(0, 0, 0, 1, -1ULL, 8, -8ULL);
 }
 
+/* Of a device that callers may use. */
+static unsigned int number_any(void)
+{
+	return below(3) ? ADDED + below(ALL - ADDED) : below(DEVICES);
+}
+
 /* ---- memory: of one process --------------------------------------------------------- */
 
-static char *regions[REGIONS];		/* plain, read-only, blocking, a file that shrinks, a disk */
+static char *regions[REGIONS];		/* plain, read-only, blocking, a file that shrinks, a disk, FUSE */
 static int shrinking = -1;
+static int frozen = -1;			/* a file in FOLDER */
+static int slow = -1;			/* this process's file on FUSE */
+static char *slow_bytes;		/* of all such files */
 
 static uint64_t address(void)
 {
@@ -126,27 +179,97 @@ static void make_blocking(char *region)
 		pthread_detach(thread);
 }
 
+/* Goes on where it failed the last time. */
 static bool make_memory(void)
 {
-	int disk = open(device_of(below(DEVICES)).disk, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	static int disk = -1;
+	char path[64];
 
-	shrinking = memfd_create("shrinking", MFD_CLOEXEC);
-	if (shrinking < 0 || ftruncate(shrinking, ARENA))
+	snprintf(path, sizeof(path), SLOW_FOLDER "/%d", (int)getpid());
+	if (disk < 0)
+		disk = open(device_of(below(DEVICES)).disk, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (shrinking < 0)
+		shrinking = memfd_create("shrinking", MFD_CLOEXEC);
+	if (frozen < 0)
+		frozen = open(FOLDER "/file", O_RDWR | O_CLOEXEC);
+	if (shrinking < 0 || frozen < 0 || ftruncate(shrinking, ARENA))
 		return false;
+	if (slow < 0)
+		slow = open(path, O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < REGIONS; i++) {
-		int fd = i == 3 ? shrinking : i == 4 ? disk : -1;
-		char *at = mmap(NULL, 2 * ARENA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		int fd = i == 3 ? shrinking : i == 4 ? disk : i == 5 ? slow : -1;
+		char *at;
 
+		if (regions[i])
+			continue;
+		/* At the same address in each run: seeds have pointers. */
+		at = mmap((void *)(REGIONS_AT + i * 4 * ARENA), 2 * ARENA, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (at == MAP_FAILED)
 			return false;
 		regions[i] = mmap(at, ARENA, i == 1 ? PROT_READ : PROT_READ | PROT_WRITE,
-				  MAP_FIXED | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED),
-				  fd, 0);
+				  MAP_FIXED | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS :
+					       i == 5 ? MAP_PRIVATE : MAP_SHARED), fd, 0);
 		if (regions[i] == MAP_FAILED)
 			regions[i] = at;
 	}
 	make_blocking(regions[2]);
 	return true;
+}
+
+/* FUSE: a page comes at once, late or never, which is an error. */
+static void slow_read(const struct fuse_in_header *in, const struct fuse_read_in *asked)
+{
+	uint64_t how;
+
+	state ^= in->unique;
+	how = below(4);
+	if (how < 2) {
+		tally->slow++;
+		nap_ms(below(how ? 300 : 20));
+	}
+	if (how == 2 || (how < 2 && !below(4)))
+		fuse_answer(in, EIO, NULL, 0);
+	else
+		fuse_answer(in, 0, slow_bytes + asked->offset, asked->size);
+}
+
+static void slow_write(const struct fuse_in_header *in, const struct fuse_write_in *asked)
+{
+	struct fuse_write_out out = { .size = asked->size };
+
+	memcpy(slow_bytes + asked->offset, asked + 1, asked->size);
+	fuse_answer(in, 0, &out, sizeof(out));
+}
+
+/* A process of its own: the kernel waits for it, even on behalf of a process that was killed. */
+static int slow_main(void *arg)
+{
+	pthread_t thread;
+
+	close(post[0]);		/* descriptors on the way are closed with the callers */
+	close(post[1]);
+	for (int i = 1; i < SLOW_THREADS; i++)
+		need(!pthread_create(&thread, NULL, fuse_main, NULL), "a thread");
+	fuse_main(arg);
+	return 0;
+}
+
+/* 0: no FUSE in this kernel. */
+static pid_t slow_start(void)
+{
+	pid_t server;
+
+	fuse = (struct fuse) {
+		.folder = SLOW_FOLDER, .size = ARENA, .mode = 0666,
+		.read = slow_read, .write = slow_write,
+	};
+	slow_bytes = memory_new(2 * ARENA);
+	if (!fuse_mount(",allow_other"))
+		return 0;
+	server = child_start(slow_main, NULL);
+	close(fuse_fd);
+	return server;
 }
 
 /* ---- arguments: right ones, mutated -------------------------------------------------- */
@@ -182,37 +305,105 @@ static void mutate(void *p, size_t size)
 	}
 }
 
-/* The argument lies in memory of any kind: stored there without a fault of ours. */
-static void *place(const void *p, size_t size)
+/* ---- seeds: steps that reached new blocks of the module, repeated with changes ------------------- */
+
+static _Thread_local struct seed recent;	/* steps in a ring */
+static _Thread_local unsigned int nr_steps;
+
+static void note(uint32_t cmd, uint64_t value, const void *p, size_t size)
 {
-	char *region = regions[below(6) ? 0 : below(REGIONS)];
-	char *at = region + (below(8) ? below(ARENA / 4096) * 4096 : below(ARENA));
+	struct step *step = &recent.step[nr_steps % STEPS];
+
+	if (coverage < 0)
+		return;
+	nr_steps++;
+	step->cmd = cmd;
+	step->value = value;
+	step->size = size < sizeof(step->bytes) ? size : sizeof(step->bytes);
+	memcpy(step->bytes, p, step->size);
+}
+
+static unsigned long count_reached(void)
+{
+	char text[24];
+	ssize_t n = coverage < 0 ? 0 : pread(coverage, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = 0;
+	return strtoul(text, NULL, 10);
+}
+
+/* The thread that first sees more blocks than before keeps its last steps as a seed. */
+static void keep_if_new(void)
+{
+	unsigned long was = corpus->reached, is = count_reached();
+	unsigned int at;
+
+	if (is <= was || !atomic_compare_exchange_strong(&corpus->reached, &was, is))
+		return;
+	at = corpus->nr++;
+	at = at < SEEDS ? at : below(SEEDS);
+	for (unsigned int i = 0; i < STEPS; i++)
+		corpus->seed[at].step[i] = recent.step[(nr_steps + i) % STEPS];
+}
+
+/* ---- arguments in memory, and calls ---------------------------------------------------------- */
+
+/* Stored there without a fault of ours. */
+static void *place_at(char *at, const void *p, size_t size)
+{
 	struct iovec { const void *base; size_t length; } from = { p, size }, to = { at, size };
 
-	if (region == regions[2])
+	note(0, ADDR(at), p, size);
+	if (at - regions[2] < (long)ARENA && at >= regions[2])
 		return at;		/* as it is: zeroes, once it is filled in */
+	if (slow >= 0 && at - regions[5] < (long)ARENA && at >= regions[5]) {
+		memcpy(slow_bytes + (at - regions[5]), p, size);
+		madvise(at - ADDR(at) % 4096, 8192, MADV_DONTNEED);
+		posix_fadvise(slow, (at - regions[5]) & -4096, 8192, POSIX_FADV_DONTNEED);
+		return at;
+	}
 	syscall(SYS_process_vm_writev, getpid(), &from, 1UL, &to, 1UL, 0UL);
 	return at;
 }
 
-static void issue(int fd, unsigned long cmd, const void *p, size_t size)
+/* In memory of any kind. */
+static void *place(const void *p, size_t size)
 {
-	unsigned int nr = (cmd & 0xff) - 0x20 < NR_CALLS ? (cmd & 0xff) - 0x20 : NR_CALLS - 1;
+	char *region = regions[below(6) ? 0 : below(REGIONS)];
 
-	if (ioctl(fd, cmd, place(p, size)) < 0)
-		tally->refused[nr]++;
-	else
-		tally->taken[nr]++;
+	return place_at(region + (below(8) ? below(ARENA / 4096) * 4096 : below(ARENA)), p, size);
 }
 
-static void issue_value(int fd, unsigned long cmd, unsigned long value)
+/* A node of the module. A pool also has disks and empty places. */
+static bool is_node(int fd)
 {
-	unsigned int nr = (cmd & 0xff) - 0x20;
+	struct stat st;
 
-	if (ioctl(fd, cmd, value) < 0)
+	return !fstat(fd, &st) && S_ISCHR(st.st_mode);
+}
+
+static int issue_value(int fd, unsigned long cmd, unsigned long value)
+{
+	unsigned int nr = (cmd & 0xff) - 0x20 < NR_CALLS ? (cmd & 0xff) - 0x20 : NR_CALLS - 1;
+	bool counts = is_node(fd);
+	int ret;
+
+	note(cmd, value, NULL, 0);
+	ret = ioctl(fd, cmd, value);
+	if (!counts)
+		tally->strays++;
+	else if (ret < 0)
 		tally->refused[nr]++;
 	else
 		tally->taken[nr]++;
+	if (counts)
+		keep_if_new();
+	return ret;
+}
+
+static int issue(int fd, unsigned long cmd, const void *p, size_t size)
+{
+	return issue_value(fd, cmd, ADDR(place(p, size)));
 }
 
 /* ---- calls ----------------------------------------------------------------------------- */
@@ -246,13 +437,9 @@ static void do_exchange(int fd)
 	mutate(&x, sizeof(x));
 	if (x.wait < 0 || x.wait > 50 * MSEC)
 		x.wait = MSEC;
-	memcpy(regions[0] + ARENA - 4096, &x, sizeof(x));
-	ret = below(4) ? ioctl(fd, ABUSE_EXCHANGE, regions[0] + ARENA - 4096) :
-			 ioctl(fd, ABUSE_EXCHANGE, place(&x, sizeof(x)));
-	if (ret < 0)
-		tally->refused[ABUSE_EXCHANGE & 0x1f]++;
-	else
-		tally->taken[ABUSE_EXCHANGE & 0x1f]++;
+	place_at(regions[0] + ARENA - 4096, &x, sizeof(x));
+	ret = below(4) ? issue_value(fd, ABUSE_EXCHANGE, ADDR(regions[0] + ARENA - 4096)) :
+			 issue(fd, ABUSE_EXCHANGE, &x, sizeof(x));
 	memcpy(&got, regions[0] + ARENA - 4096, sizeof(got));
 	if (ret || x.request_size != sizeof(requests[0]) || at < regions[0] ||
 	    at + sizeof(requests) > regions[0] + ARENA)
@@ -262,15 +449,10 @@ static void do_exchange(int fd)
 		tally->ids[below(64)] = requests[i].id;
 }
 
-static void do_params(int fd)
+static struct abuse_params params_any(void)
 {
 	struct abuse_params p = params_of(one_of(RACE_SIZE, RACE_SIZE, MIB, 2 * RACE_SIZE, 4096));
 
-	if (below(2)) {
-		mutate(&p, sizeof(p));
-		issue(fd, ABUSE_GET_PARAMS, &p, sizeof(p));
-		return;
-	}
 	p.flags = one_of(0, 0, 0, 0, ABUSE_PARAMS_READ_ONLY, ABUSE_PARAMS_SEALED);
 	p.seal_uid = one_of(0, 4242);
 	p.features = below(3) ? ABUSE_F_WRITE_CACHE | ABUSE_F_DISCARD | ABUSE_F_WRITE_ZEROES :
@@ -279,7 +461,21 @@ static void do_params(int fd)
 	p.queue_limit = one_of(0, 0, 1, 8, 128);
 	p.timeout = one_of(0, 0, 10 * MSEC, 300 * MSEC, SEC);
 	mutate(&p, sizeof(p));
-	issue(fd, ABUSE_SET_PARAMS, &p, sizeof(p));
+	return p;
+}
+
+static void do_params(int fd)
+{
+	struct abuse_params p;
+
+	if (below(2)) {
+		p = params_of(0);
+		mutate(&p, sizeof(p));
+		issue(fd, ABUSE_GET_PARAMS, &p, sizeof(p));
+	} else {
+		p = params_any();
+		issue(fd, ABUSE_SET_PARAMS, &p, sizeof(p));
+	}
 }
 
 static void do_2009(int fd)
@@ -304,20 +500,21 @@ static void do_2009(int fd)
 	default:
 		memset(&bio->hdr, 0, sizeof(bio->hdr));
 		bio->hdr.ab_transfer_address = below(8) ? ADDR(bio->vecs) : address();
-		if (ioctl(fd, ABUSE_GET_BIO, &bio->hdr))
+		if (issue_value(fd, ABUSE_GET_BIO, ADDR(&bio->hdr)))
 			break;
 		for (int i = 0; i < 256; i++)
 			bio->vecs[i].ab_address = address();
 		bio->hdr.ab_result = one_of(0, 0, 0, 1, 1, 2, 9);
 		mutate(&bio->hdr, sizeof(bio->hdr));
-		tally->taken[ABUSE_GET_BIO & 0x1f]++;
 		issue(fd, ABUSE_PUT_BIO, &bio->hdr, sizeof(bio->hdr));
 	}
 }
 
 static void do_files(int fd, int other)
 {
-	struct abuse_file file = { .size = sizeof(file), .fd = one_of(other, other, shrinking, fd) };
+	struct abuse_file file = {
+		.size = sizeof(file), .fd = one_of(other, other, shrinking, frozen, slow, fd),
+	};
 
 	if (below(3)) {
 		mutate(&file, sizeof(file));
@@ -330,7 +527,7 @@ static void do_files(int fd, int other)
 /* Ranges side by side: to a file that this process keeps, of which some are taken away. */
 static void do_map(int fd)
 {
-	struct abuse_file file = { .size = sizeof(file), .fd = shrinking };
+	struct abuse_file file = { .size = sizeof(file), .fd = one_of(shrinking, shrinking, frozen, slow) };
 	struct abuse_map map = {
 		.size = sizeof(map), .entry_size = sizeof(struct abuse_map_entry),
 		.nr = 1 + below(8), .sector = below(RACE_SIZE / 512),
@@ -364,35 +561,45 @@ static void do_map(int fd)
 /* Of a struct that is not known here, or none: sizes, flags, pointers, counts. */
 static void do_raw(int fd)
 {
+	unsigned long cmd;
 	uint64_t words[32];
+	int ret;
 
 	for (int i = 0; i < 32; i++)
 		words[i] = one_of(0, 0, below(16), address(), odd_value(), tally->ids[below(64)]);
 	words[0] = (uint32_t)one_of(8 * (1 + below(32)), 4096, odd_value());
-	issue(fd, _IOC(one_of(0, 0, 0, below(4)), 'A', one_of(0x20 + below(16), 0x2b, 0x2c, below(256)),
-		       below(8) ? 0 : below(256)), words, sizeof(words));
+	cmd = _IOC(one_of(0, 0, 0, below(4)), 'A', one_of(0x20 + below(16), 0x2b, 0x2c, below(256)),
+		   below(8) ? 0 : below(256));
+	ret = issue(fd, cmd, words, sizeof(words));
+	if (cmd == ABUSE_CTL_ADD && ret > 0)
+		close(ret);
 }
 
-static void do_control(int fd)
+/* One of the seeds: its bytes are mutated, all else is as it was. */
+static void do_seed(int fd)
 {
-	struct abuse_add add = {
-		.size = sizeof(add), .number = one_of(below(DEVICES), ABUSE_NUMBER_ANY),
-		.hw_queues = one_of(0, 1, 4), .depth = one_of(0, 4, 64),
-		.flags = below(3) ? 0 : ABUSE_ADD_OWNER, .owner = one_of(0, 4242, 4243),
-	};
+	unsigned int nr = corpus->nr < SEEDS ? corpus->nr : SEEDS;
+	struct seed seed;
 
-	switch (below(4)) {
-	case 0:
-		issue_value(fd, ABUSE_CTL_REMOVE, below(DEVICES));
-		break;
-	case 1:
-		issue_value(fd, ABUSE_CTL_GET_FREE, 0);
-		break;
-	default:
-		mutate(&add, sizeof(add));
-		if (add.number == GOOD)
-			add.number = 0;
-		issue(fd, ABUSE_CTL_ADD, &add, sizeof(add));
+	if (!nr)
+		return;
+	seed = corpus->seed[below(nr)];
+	for (struct step *step = seed.step; step < seed.step + STEPS; step++) {
+		size_t wait = offsetof(struct abuse_exchange, wait);
+		int64_t was;
+
+		if (step->cmd) {
+			int ret = issue_value(fd, step->cmd, step->value);
+
+			if (step->cmd == ABUSE_CTL_ADD && ret > 0)
+				close(ret);
+		} else if (step->size >= 8) {
+			memcpy(&was, step->bytes + wait, sizeof(was));
+			mutate(step->bytes, step->size);
+			if (step->size == sizeof(struct abuse_exchange))	/* not for ever */
+				memcpy(step->bytes + wait, &was, sizeof(was));
+			place_at((char *)(uintptr_t)step->value, step->bytes, step->size);
+		}
 	}
 }
 
@@ -404,15 +611,18 @@ struct pool {
 
 static int open_any(void)
 {
-	struct device d = device_of(below(DEVICES));
+	struct device d = device_of(below(6) ? (unsigned int)below(DEVICES) : number_any());
 	int flags = one_of(O_RDWR, O_RDWR, O_RDONLY, O_WRONLY) | O_CLOEXEC | O_NONBLOCK;
 
 	switch (below(8)) {
 	case 0:
+		tally->opens++;
 		return open("/dev/abuse-control", flags);
 	case 1:
+		tally->blocks++;
 		return open(d.disk, flags | (below(2) ? O_DIRECT : 0));
 	default:
+		tally->opens++;
 		return open(d.node, flags);
 	}
 }
@@ -465,6 +675,55 @@ static void replace(struct pool *pool, int fd)
 		close(old);
 }
 
+/* Set up at once or not. The descriptor is this process's, somebody's, or nobody's. */
+static void do_add(struct pool *pool, int fd)
+{
+	struct abuse_params p = params_any();
+	struct abuse_add add = {
+		.size = sizeof(add), .number = one_of(number_any(), ABUSE_NUMBER_ANY),
+		.hw_queues = one_of(0, 1, 4), .depth = one_of(0, 4, 64),
+		.flags = (below(3) ? 0 : ABUSE_ADD_OWNER) | (below(3) ? ABUSE_ADD_OPEN : 0),
+		.owner = one_of(0, 4242, 4243),
+		.params = below(3) ? ADDR(place(&p, sizeof(p))) : 0,
+	};
+
+	mutate(&add, sizeof(add));
+	fd = issue(fd, ABUSE_CTL_ADD, &add, sizeof(add));
+	if (fd <= 0)
+		return;
+	tally->added++;
+	switch (below(4)) {
+	case 0:
+		pass_on(fd);
+		close(fd);
+		break;
+	case 1:
+		close(fd);
+		break;
+	default:
+		replace(pool, fd);
+	}
+}
+
+static void do_control(struct pool *pool, int fd)
+{
+	int control = below(4) ? open("/dev/abuse-control", O_RDWR | O_CLOEXEC) : -1;
+
+	fd = control < 0 ? fd : control;
+	switch (below(6)) {
+	case 0: case 1:
+		issue_value(fd, ABUSE_CTL_REMOVE, number_any());
+		break;
+	case 2:
+		issue_value(fd, ABUSE_CTL_GET_FREE, 0);
+		break;
+	default:
+		do_add(pool, fd);
+	}
+	if (control >= 0)
+		close(control);
+}
+
 static void one_call(struct pool *pool, bool may_fork);
 
 static void do_descriptors(struct pool *pool, int fd, bool may_fork)
@@ -473,9 +732,9 @@ static void do_descriptors(struct pool *pool, int fd, bool may_fork)
 	struct flock lock = {
 		.l_type = one_of(F_RDLCK, F_WRLCK, F_UNLCK), .l_start = below(1000), .l_len = below(10),
 	};
+	bool is_ours = is_node(fd);
 	pid_t pid;
 
-	tally->other++;
 	switch (below(12)) {
 	case 0: case 1: case 2:
 		replace(pool, open_any());
@@ -492,9 +751,11 @@ static void do_descriptors(struct pool *pool, int fd, bool may_fork)
 	case 6:
 		flock(fd, one_of(LOCK_EX, LOCK_SH, LOCK_UN) | LOCK_NB);
 		fcntl(fd, 37 /* F_OFD_SETLK */, &lock);
+		*(is_ours ? &tally->locks : &tally->strays) += 2;
 		break;
 	case 7:
 		poll(&polled, 1, below(3));
+		(*(is_ours ? &tally->polls : &tally->strays))++;
 		break;
 	case 8:
 		ftruncate(shrinking, below(3) ? ARENA : below(ARENA));
@@ -511,10 +772,11 @@ static void do_descriptors(struct pool *pool, int fd, bool may_fork)
 		break;
 	case 10:
 		pread(fd, regions[0], 4096, below(64) * 4096);
+		(*(is_ours ? &tally->strays : &tally->blocks))++;
 		break;
 	case 11:
-		if (mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED)
-			tally->other++;
+		mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+		tally->strays++;
 		break;
 	}
 }
@@ -530,14 +792,14 @@ static void do_sysfs(void)
 	attribute(&d, names[below(10)]);
 	if (!below(8))
 		attribute_write(&d, "admitted", below(2) ? "1" : "0");
-	tally->other++;
+	tally->sysfs++;
 }
 
 static void one_call(struct pool *pool, bool may_fork)
 {
 	int fd = pool->fds[below(FDS)], other = pool->fds[below(FDS)];
 
-	switch (below(23)) {
+	switch (below(25)) {
 	case 0: case 1: case 2: case 3: case 4: case 5: case 6:
 		do_exchange(fd);
 		break;
@@ -554,7 +816,7 @@ static void one_call(struct pool *pool, bool may_fork)
 		do_raw(fd);
 		break;
 	case 14:
-		do_control(fd);
+		do_control(pool, fd);
 		break;
 	case 15:
 		if (!below(8))
@@ -565,6 +827,9 @@ static void one_call(struct pool *pool, bool may_fork)
 		break;
 	case 17: case 18: case 19:
 		do_map(fd);
+		break;
+	case 20: case 21:
+		do_seed(fd);
 		break;
 	default:
 		do_descriptors(pool, fd, may_fork);
@@ -634,12 +899,17 @@ static int caller_main(void *arg)
 	pthread_t thread;
 
 	state = seed;
+	setpgid(0, group);
 	signal(SIGCHLD, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	setrlimit(RLIMIT_NPROC, &(struct rlimit){ 400, 400 });
 	setrlimit(RLIMIT_NOFILE, &limit);
 	faults_are_mine();
-	while (setgroups(0, NULL) || setgid(uid) || setuid(uid) || !make_memory())
+	/* Once: after setuid() has succeeded, setgroups() fails with EPERM. */
+	while (setgroups(0, NULL) || setgid(uid) || setuid(uid))
+		if (!faults_permille())
+			return 2;
+	while (!make_memory())
 		if (!faults_permille())
 			return 2;
 	for (int i = 0; i < FDS; i++)
@@ -708,22 +978,82 @@ static int issuer_main(void *arg)
 		case 11: poll_for(fd, data, range); break;
 		}
 		close(fd);
-		tally->other++;
+		tally->blocks++;
 	}
 	return 0;
 }
 
-/* ---- the good device, and the run ------------------------------------------------------------ */
-
-static void begin_good(struct race *r)
+/* Freezes the file system on FROZEN, which stays thawed in the end. */
+static int freezer_main(void *arg)
 {
-	struct abuse_params p = params_of(RACE_SIZE);
+	int folder = open(FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int file = open(FOLDER "/file", O_RDWR | O_CLOEXEC);
+	unsigned char data[4096] = { 0 };
+
+	for (state = (uintptr_t)arg; !tally->is_over; ) {
+		if (ioctl(folder, FIFREEZE, 0))
+			return errno;
+		nap_ms(below(50));
+		if (ioctl(folder, FITHAW, 0))
+			return errno;
+		tally->freezes++;
+		if (pwrite(file, data, sizeof(data), below(ARENA / 4096) * 4096) < 0 ||
+		    (!below(4) && fsync(file)))
+			return errno;
+		nap_ms(below(50));
+	}
+	return 0;
+}
+
+/* ---- the good devices, and the run ------------------------------------------------------------ */
+
+static void reset_one(unsigned int number)
+{
+	int fd = open(device_of(number).node, O_RDWR | O_CLOEXEC);
+	int ret = fd < 0 ? 0 : reset(fd);
+
+	if (ret && ret != -ENODEV)
+		fail("RESET of device %u: %s", number, strerror(-ret));
+	if (fd >= 0)
+		close(fd);
+}
+
+static struct ram *begin_sealed(struct device d, void *store, uint64_t size)
+{
+	struct abuse_params p = params_of(size);
 
 	p.flags = ABUSE_PARAMS_SEALED;
 	p.timeout = -1;
-	set_up_as(&r->d, &p);
-	good_server = ram_start(&r->d, r->store, RACE_SIZE);
-	race_writers(r);
+	set_up_as(&d, &p);
+	return ram_start(&d, store, size);
+}
+
+static void unmount(void)
+{
+	if (getpid() == test_main_pid)
+		umount2(FOLDER, MNT_DETACH);
+}
+
+static void begin_frozen(void)
+{
+	struct device d = device_of(FROZEN);
+
+	frozen_server = begin_sealed(d, memory_new(FROZEN_SIZE), FROZEN_SIZE);
+	need(!shell("mkfs.ext4 -q %s && mkdir -p " FOLDER " && mount %s " FOLDER, d.disk, d.disk),
+	     "a mounted file system");
+	atexit(unmount);
+	need(!shell("chmod 755 " FOLDER " && dd if=/dev/zero of=" FOLDER "/file bs=1M count=1 "
+		    "2>/dev/null && chmod 666 " FOLDER "/file"), "a file on it");
+}
+
+/* The files that callers registered are closed by the module. */
+static void end_frozen(void)
+{
+	ok(wait_for(!umount2(FOLDER, 0)), "nothing keeps the file system");
+	rmdir(FOLDER);
+	ram_stop(frozen_server);
+	reset_one(FROZEN);
+	is(device_remove(FROZEN), 0, "REMOVE of its device");
 }
 
 static void write_tally(uint64_t seed, double seconds, unsigned long calls)
@@ -733,111 +1063,285 @@ static void write_tally(uint64_t seed, double seconds, unsigned long calls)
 
 	if (!file)
 		return;
-	fprintf(file, "%llu %.0f %lu %lu\n", (unsigned long long)seed, seconds, calls, tally->kills);
+	fprintf(file, "%llu %.0f %lu %lu %lu %lu\n", (unsigned long long)seed, seconds, calls, tally->kills,
+		tally->freed, tally->blocks);
 	fclose(file);
 }
 
-static void reset_all(unsigned int nr)
-{
-	for (unsigned int i = 0; i < nr; i++) {
-		int fd = open(device_of(i).node, O_RDWR | O_CLOEXEC);
-		int ret = fd < 0 ? 0 : reset(fd);
+/* The numbers of the devices that callers may use. */
+#define for_each_number(i) \
+	for (unsigned int i = 0; i < ALL; i = i == DEVICES - 1 ? ADDED : i + 1)
 
-		if (ret && ret != -ENODEV)
-			fail("RESET of device %u: %s", i, strerror(-ret));
-		if (fd >= 0)
-			close(fd);
+static void reset_all(void)
+{
+	for_each_number(i)
+		reset_one(i);
+}
+
+/* ---- callers are killed -------------------------------------------------------------------- */
+
+#define ENDS_WITHIN	6	/* seconds: the module's time-outs are 2, callers set up to 1 */
+
+static int group_main(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+	return 0;
+}
+
+static void start_group(void)
+{
+	group = child_start(group_main, NULL);
+	setpgid(group, group);
+}
+
+static void start_callers(void)
+{
+	for (unsigned int i = 0; i < CALLERS; i++)
+		if (!pid[i])
+			pid[i] = child_start(caller_main, (void *)(uintptr_t)next_seed++);
+}
+
+static bool has_ended(unsigned int i)
+{
+	int status;
+
+	if (!pid[i] || waitpid(pid[i], &status, WNOHANG) != pid[i])
+		return !pid[i];
+	pid[i] = 0;
+	if (!WIFSIGNALED(status)) {
+		printf("# a process ended with %d\n", status);
+		tally->bad++;
 	}
+	return true;
+}
+
+static bool have_ended(void)
+{
+	unsigned int left = 0;
+
+	for (unsigned int i = 0; i < CALLERS; i++)
+		left += !has_ended(i);
+	return !left;
+}
+
+/* Whether a process that was killed serves the disk and sleeps. */
+static bool is_served(const struct device *d)
+{
+	const char *pids = strchr(attribute(d, "servers"), ' ');
+	char *end;
+
+	for (long server; pids && (server = strtol(pids, &end, 10)) > 0; pids = end)
+		if (!shell("cat /proc/%ld/task/*/stat 2>/dev/null | grep -q ') D '", server))
+			return true;
+	return false;
+}
+
+/* Whether its requests end by nothing but RESET, now that all servers were killed. */
+static bool waits_for_ever(unsigned int number, bool is_loud)
+{
+	struct device d = device_of(number);
+	int fd = open(d.node, O_RDWR | O_CLOEXEC);
+	struct abuse_params p = { 0 };
+	bool is_up, may;
+
+	is_up = fd >= 0 && !get_params(fd, &p) && p.state == ABUSE_S_UP;
+	if (fd >= 0)
+		close(fd);
+	if (!is_up || attribute_number(&d, "queued") + attribute_number(&d, "held") <= 0)
+		return false;
+	may = p.timeout < 0 || (!p.owner && (!p.timeout || p.timeout > SEC) && is_served(&d));
+	if (is_loud) {
+		printf("# disk %u, time-out %lld ns, owner %u: oldest %s ms, ", number,
+		       (long long)p.timeout, p.owner, attribute(&d, "oldest_ms"));
+		printf("servers %s: %s\n", attribute(&d, "servers"), may ? "may wait" : "may not wait");
+	}
+	return may;
+}
+
+/* Whether a thread of it sleeps in the module. */
+static bool is_in_module(pid_t of, bool is_loud)
+{
+	if (is_loud)
+		shell("cat /proc/%d/task/*/stack | sed 's/^/# /'", (int)of);
+	return !shell("cat /proc/%d/task/*/stack 2>/dev/null | grep -q '\\[abuse\\]'", (int)of);
+}
+
+/* How many of those that were killed sleep though they may not. */
+static unsigned int count_stuck(bool is_loud)
+{
+	unsigned int disks = 0, stuck = 0;
+
+	for_each_number(i)
+		disks += waits_for_ever(i, is_loud);
+	for (unsigned int i = 0; i < CALLERS; i++)
+		if (pid[i])
+			stuck += is_in_module(pid[i], is_loud) || !disks;
+	return stuck;
 }
 
 /*
- * True unless it ends by the signal. One that has written to a disk without a server, whose
- * requests it told to wait for ever, waits for these as it lets go of the disk: RESET frees it.
+ * All callers and their children are killed, so that none serves a disk any more, and the module
+ * has time to fail requests. Those that sleep even then are counted, and freed by RESET.
  */
-static bool kill_one(pid_t pid)
+static void end_callers(void)
 {
-	int status = 0;
-	bool has_ended;
+	double end = now() + stretched(30);
+	unsigned int stuck;
 
-	kill(pid, SIGKILL);
-	tally->kills++;
-	has_ended = wait_for_within(3, waitpid(pid, &status, WNOHANG) == pid);
-	if (!has_ended) {
-		tally->freed++;
-		reset_all(DEVICES);
-		status = child_wait(pid);
-		if (status == 256 + SIGKILL)
-			return false;
-	} else if (WIFSIGNALED(status)) {
-		return false;
+	for (unsigned int i = 0; i < CALLERS; i++)
+		if (pid[i])
+			kill(pid[i], SIGKILL);
+	kill(-group, SIGKILL);
+	waitpid(group, NULL, 0);
+	if (wait_for_within(ENDS_WITHIN, have_ended()))
+		return;
+	while ((stuck = count_stuck(false)) && !have_ended() && now() < end)
+		nap_ms(500);
+	if (have_ended())
+		return;
+	stuck = count_stuck(true);
+	tally->bad += stuck;
+	for (unsigned int i = 0; i < CALLERS; i++)
+		tally->freed += !!pid[i];
+	reset_all();
+	if (!wait_for(have_ended())) {
+		count_stuck(true);
+		fail("a killed process still sleeps after RESET of all disks");
 	}
-	printf("# a process ended with %d\n", status);
-	return true;
+	is(stuck, 0, "killed processes that sleep, though they may not");
+}
+
+static void kill_one(unsigned int i)
+{
+	kill(pid[i], SIGKILL);
+	tally->kills++;
+	if (!wait_for_within(stretched(1), has_ended(i))) {
+		tally->late++;
+		end_callers();
+		start_group();
+	}
+	start_callers();
+}
+
+static void begin_corpus(void)
+{
+	const char *path = getenv("FUZZ_CORPUS");
+	FILE *file = path ? fopen(path, "r") : NULL;
+
+	corpus = memory_new(sizeof(*corpus));
+	if (file) {
+		corpus->nr = fread(corpus->seed, sizeof(struct seed), SEEDS, file);
+		fclose(file);
+	}
+	coverage = open("/sys/kernel/debug/abuse-coverage-count", O_RDONLY | O_CLOEXEC);
+	corpus->reached = count_reached();
+	printf("# %u seeds, %lu blocks reached before\n", corpus->nr, corpus->reached);
+}
+
+static void write_corpus(void)
+{
+	const char *path = getenv("FUZZ_CORPUS");
+	FILE *file;
+
+	printf("# %u seeds, %lu blocks reached\n", corpus->nr, count_reached());
+	file = path && coverage >= 0 && corpus->nr ? fopen(path, "w") : NULL;
+	if (!file)
+		return;
+	need(fwrite(corpus->seed, sizeof(struct seed), corpus->nr < SEEDS ? corpus->nr : SEEDS, file),
+	     "to write seeds");
+	need(!fclose(file), "to write seeds");
+}
+
+/* A slow machine needs longer for it. With injected faults an ADD hardly ever succeeds. */
+static bool was_all_tried(void)
+{
+	return faults_permille() || (tally->taken[ABUSE_MAP & 0x1f] && tally->added && tally->freezes);
 }
 
 int main(void)
 {
 	const char *text = getenv("FUZZ_SEED");
-	uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)time(NULL) % 1000000 * 1000, next;
-	unsigned long calls = 0, bad = 0;
-	pid_t pid[CALLERS], issuers[2];
+	uint64_t seed = text ? strtoull(text, NULL, 0) : (uint64_t)time(NULL) % 1000000 * 1000;
+	unsigned long calls = 0;
+	pid_t issuers[2], freezer, slow_server;
 	struct race *r;
 	double begin;
 
 	test_begin();
-	need(!module_reload("max_abuse=9 user_timeout=2 unserved_timeout=2"), "the module");
+	need(!module_reload("max_abuse=%u user_timeout=2 unserved_timeout=2", ALL), "the module");
+	for (unsigned int i = ADDED; i < ALL; i++)
+		need(!device_remove(i), "room for devices");
 	printf("# FUZZ_SEED=%llu\n", (unsigned long long)seed);
 	if (system("sysctl -qw vm.unprivileged_userfaultfd=1 2>/dev/null"))
 		printf("# no userfaultfd for users\n");
 	tally = memory_new(sizeof(*tally));
+	begin_corpus();
 	need(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, post), "sockets");
 	node_for_all("/dev/abuse-control");	/* waits for udev, once for all */
 	for (unsigned int i = 0; i < DEVICES; i++)
 		need(!chmod(device_of(i).node, 0666), "%s for users", device_of(i).node);
+	begin_frozen();
+	slow_server = slow_start();
 	faults_begin();
+	freezer = child_start(freezer_main, (void *)(uintptr_t)(seed + 999));
 	for (int i = 0; i < 2; i++)
 		issuers[i] = child_start(issuer_main, (void *)(uintptr_t)(seed + 1000 + i));
-	for (next = 0; next < CALLERS; next++)
-		pid[next] = child_start(caller_main, (void *)(uintptr_t)(seed + next));
+	next_seed = seed;
+	start_group();
+	start_callers();
 	r = race_new(device_of(GOOD), false);
-	begin_good(r);
+	good_server = begin_sealed(r->d, r->store, RACE_SIZE);
+	race_writers(r);
 
 	state = seed;
-	for (begin = now(); race_goes_on(r, begin, next); next++) {
-		unsigned int i = below(CALLERS);
-
+	for (begin = now(); race_goes_on(r, begin, was_all_tried() ? tally->kills : 0); ) {
 		nap_ms(20 + below(100));
-		bad += kill_one(pid[i]);
-		pid[i] = child_start(caller_main, (void *)(uintptr_t)(seed + next));
+		for (unsigned int i = 0; i < DEVICES; i++)	/* some are new */
+			chmod(device_of(i).node, 0666);
+		kill_one(below(CALLERS));
 	}
 	tally->is_over = true;
-	for (unsigned int i = 0; i < CALLERS; i++)
-		bad += kill_one(pid[i]);
-	is(bad, 0, "processes that were not there to be killed, or could not be");
+	is(child_wait(freezer), 0, "the file system freezes and thaws");
+	end_callers();
+	tally->kills += CALLERS;
+	is(tally->bad, 0, "processes that were not there to be killed, or could not be");
 	close(post[0]);
 	close(post[1]);
 	for (int i = 0; i < NR_CALLS; i++)
 		calls += tally->taken[i] + tally->refused[i];
-	calls += tally->other;
-	printf("# %lu calls, %lu kills, %lu of them freed by RESET, %lu descriptors passed, "
-	       "%lu faults blocked\n", calls, tally->kills, tally->freed, tally->passed,
-	       tally->blocked);
+	calls += tally->opens + tally->polls + tally->locks;
+	printf("# besides: %lu calls of disks, %lu of attributes, %lu on other descriptors\n", tally->blocks,
+	       tally->sysfs, tally->strays);
+	printf("# of the module %lu opens, %lu polls, %lu locks\n", tally->opens, tally->polls, tally->locks);
+	printf("# %lu calls, %lu kills, %lu of them late, %lu freed by RESET, %lu descriptors "
+	       "passed, %lu faults blocked, %lu waited for FUSE\n", calls, tally->kills, tally->late, tally->freed,
+	       tally->passed, tally->blocked, tally->slow);
 	for (int i = 0; i < 16; i++)
 		printf("# 0x%x: taken %lu, refused %lu\n", 0x20 + i, tally->taken[i],
 		       tally->refused[i]);
-	reset_all(DEVICES);
+	reset_all();
 	for (int i = 0; i < 2; i++)
 		is(child_wait(issuers[i]), 0, "I/O ends");
-	reset_all(DEVICES);
-	for (unsigned int i = 0; i < DEVICES; i++)
+	reset_all();
+	for_each_number(i)
 		if (!access(device_of(i).node, F_OK))
 			is(device_remove(i), 0, "REMOVE");
 	ok(calls > 100, "%lu calls", calls);
-	ok(tally->taken[ABUSE_MAP & 0x1f] > 0, "%lu maps were taken", tally->taken[ABUSE_MAP & 0x1f]);
+	ok(was_all_tried(), "maps, added devices and freezes");
+	printf("# %lu maps were taken, %lu devices were added with a descriptor, %lu times frozen\n",
+	       tally->taken[ABUSE_MAP & 0x1f], tally->added, tally->freezes);
+	end_frozen();
+	if (slow_server) {
+		kill(slow_server, SIGKILL);
+		is(child_wait(slow_server), 256 + SIGKILL, "the server of FUSE ends");
+	}
 	race_end(r, "killed", tally->kills + 20);
 	ram_stop(good_server);
-	reset_all(GOOD + 1);
+	reset_one(GOOD);
 	is(device_remove(GOOD), 0, "REMOVE of the device whose bytes stayed");
+	write_corpus();
 	write_tally(seed, now() - begin, calls);
 	return done();
 }

@@ -5,7 +5,8 @@
  *
  * It notes which basic blocks ran, in any context: abuse.ko, compiled with -fsanitize-coverage=trace-pc, calls
  * a function at the begin of each. It stays when abuse is unloaded, so that all loads add up. Read
- * /sys/kernel/debug/abuse-coverage: a byte for each byte of the module's code, 1 if a call that returns there was made.
+ * /sys/kernel/debug/abuse-coverage: a byte for each byte of the module's code, 1 if a call that returns there was made;
+ * abuse-coverage-count says how many are 1.
  *
  * It lets calls of abuse.ko fail (faults.h): N written to /sys/kernel/debug/abuse-fail-nth lets the N-th of the
  * calls fail that the writing task makes from then on. Reading gives how many are left.
@@ -21,14 +22,17 @@ void __sanitizer_cov_trace_pc(void);
 
 static u8 *reached;
 static unsigned long base, size;
+static unsigned int count;
 static struct debugfs_blob_wrapper blob;
 
 void notrace __sanitizer_cov_trace_pc(void)
 {
 	unsigned long at = (unsigned long)__builtin_return_address(0) - READ_ONCE(base);
 
-	if (at < size && reached && !reached[at])
-		reached[at] = 1;
+	if (at < size && reached && !READ_ONCE(reached[at])) {
+		WRITE_ONCE(reached[at], 1);
+		WRITE_ONCE(count, count + 1);	/* a race makes it a little less */
+	}
 }
 EXPORT_SYMBOL(__sanitizer_cov_trace_pc);
 
@@ -54,12 +58,26 @@ static ssize_t nth_write(struct file *file, const char __user *from, size_t n, l
 	return n;
 }
 
-static ssize_t nth_read(struct file *file, char __user *to, size_t n, loff_t *pos)
+static ssize_t number_read(char __user *to, size_t n, loff_t *pos, unsigned int number)
 {
 	char text[16];
 
-	return simple_read_from_buffer(to, n, pos, text, snprintf(text, sizeof(text), "%u\n", left));
+	return simple_read_from_buffer(to, n, pos, text, snprintf(text, sizeof(text), "%u\n", number));
 }
+
+static ssize_t nth_read(struct file *file, char __user *to, size_t n, loff_t *pos)
+{
+	return number_read(to, n, pos, left);
+}
+
+static ssize_t count_read(struct file *file, char __user *to, size_t n, loff_t *pos)
+{
+	return number_read(to, n, pos, READ_ONCE(count));
+}
+
+static const struct file_operations count_fops = {
+	.owner = THIS_MODULE, .read = count_read, .llseek = default_llseek,
+};
 
 static const struct file_operations nth_fops = {
 	.owner = THIS_MODULE, .read = nth_read, .write = nth_write, .llseek = default_llseek,
@@ -87,6 +105,7 @@ static int __init coverage_init(void)
 	blob.data = reached;
 	blob.size = ROOM;
 	debugfs_create_blob("abuse-coverage", 0400, NULL, &blob);
+	debugfs_create_file("abuse-coverage-count", 0400, NULL, NULL, &count_fops);
 	debugfs_create_file("abuse-fail-nth", 0600, NULL, NULL, &nth_fops);
 	__module_get(THIS_MODULE);
 	return register_module_notifier(&notifier);
