@@ -3,7 +3,8 @@
 /*
  * The map of the kernel, played for the backend cow (cow.h): one for all processes, by sector.
  * A request that it holds runs under a shared lock, MAP takes that alone: as in the kernel it
- * waits for what began under the former ranges. Locks go with the process that dies.
+ * waits for what began under the former ranges. Locks go with the process that dies. With
+ * COW_LIBRARY the calls are the library's, and the test does what the map holds.
  */
 #ifndef ABUSE_TEST_COW_KERNEL_H
 #define ABUSE_TEST_COW_KERNEL_H
@@ -16,8 +17,11 @@ static struct kernel_sector {
 	uint64_t offset;
 } *kernel_map;			/* NULL: this kernel cannot */
 static uint64_t kernel_sectors;
-static char kernel_lock_path[80];
 static unsigned long *kernel_hits, *kernel_calls;
+#ifndef COW_LIBRARY
+static char kernel_lock_path[80];
+static __thread int kernel_held = -1, kernel_file = -1;	/* of the request that the kernel does in this thread */
+#endif
 
 __attribute__((unused))
 static void kernel_begin(uint64_t size)
@@ -30,7 +34,9 @@ static void kernel_begin(uint64_t size)
 	must(kernel_map != MAP_FAILED && counts != MAP_FAILED, "memory for a map");
 	kernel_hits = counts;
 	kernel_calls = counts + 1;
+#ifndef COW_LIBRARY
 	snprintf(kernel_lock_path, sizeof(kernel_lock_path), "%s/map-lock", cow_dir);
+#endif
 }
 
 /* Another set-up, or the power comes back. */
@@ -41,6 +47,7 @@ static void kernel_reset(void)
 		memset(kernel_map, 0, kernel_sectors * sizeof(*kernel_map));
 }
 
+#ifndef COW_LIBRARY
 static int kernel_lock(short type)
 {
 	struct flock flock = { .l_type = type, .l_whence = SEEK_SET };
@@ -58,6 +65,8 @@ int abuse_ctl_get_params_sized(int fd, struct abuse_params *params, size_t size)
 	params->all_features = kernel_map ? ABUSE_F_MAP : 0;
 	return 0;
 }
+
+#endif /* COW_LIBRARY */
 
 /* The caller may be killed at any point of it. */
 static void kernel_set(struct kernel_sector *s, uint32_t rights, ino_t file, uint64_t offset)
@@ -85,25 +94,6 @@ static void kernel_apply(const struct abuse_map_entry *e)
 		else
 			kernel_set(s, e->rights, st.st_ino, e->offset + i * SECTOR);
 	}
-}
-
-int abuse_ctl_map_sized(int fd, const struct abuse_map_entry *entries, unsigned int nr, size_t size)
-{
-	int lock = kernel_lock(F_WRLCK);
-
-	(void)fd;
-	(void)size;
-	__atomic_fetch_add(kernel_calls, 1, __ATOMIC_RELAXED);
-	for (unsigned int i = 0; i < nr; i++)
-		kernel_apply(&entries[i]);
-	close(lock);
-	return 0;
-}
-
-int abuse_map_sized(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr, size_t size)
-{
-	(void)srv;
-	return abuse_ctl_map_sized(0, entries, nr, size);
 }
 
 /* One range has all of these, and that right. */
@@ -140,6 +130,36 @@ static int kernel_open(ino_t file)
 	return -1;
 }
 
+#ifndef COW_LIBRARY
+int abuse_ctl_map_sized(int fd, const struct abuse_map_entry *entries, unsigned int nr, size_t size)
+{
+	int lock = kernel_lock(F_WRLCK);
+
+	(void)fd;
+	(void)size;
+	__atomic_fetch_add(kernel_calls, 1, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < nr; i++)
+		kernel_apply(&entries[i]);
+	close(lock);
+	return 0;
+}
+
+int abuse_map_sized(struct abuse_server *srv, const struct abuse_map_entry *entries, unsigned int nr, size_t size)
+{
+	(void)srv;
+	return abuse_ctl_map_sized(0, entries, nr, size);
+}
+
+/* The request ends, or what did it is gone. */
+static void kernel_let_go(void)
+{
+	if (kernel_file >= 0)
+		close(kernel_file);
+	if (kernel_held >= 0)
+		close(kernel_held);
+	kernel_file = kernel_held = -1;
+}
+
 static int kernel_transfer(int fd, uint32_t op, uint32_t flags, uint64_t offset, uint64_t length, void *data)
 {
 	int ret;
@@ -155,25 +175,26 @@ static int kernel_transfer(int fd, uint32_t op, uint32_t flags, uint64_t offset,
 /* By the map, or KERNEL_MISSED: servers are to do it. */
 static int kernel_do(uint32_t op, uint32_t flags, uint64_t offset, uint64_t length, void *data)
 {
-	int lock, fd, ret = KERNEL_MISSED;
+	int ret = KERNEL_MISSED;
 	uint64_t sector = offset / SECTOR;
 
 	if (!kernel_map || op > ABUSE_OP_FLUSH)
 		return KERNEL_MISSED;
-	lock = kernel_lock(F_RDLCK);
+	kernel_held = kernel_lock(F_RDLCK);
 	if (op == ABUSE_OP_FLUSH && kernel_writes_all()) {
-		fd = kernel_open(kernel_map[0].file);
-		ret = fdatasync(fd) ? -EIO : 0;
-		close(fd);
+		kernel_file = kernel_open(kernel_map[0].file);
+		ret = fdatasync(kernel_file) ? -EIO : 0;
 	} else if (op != ABUSE_OP_FLUSH &&
 		   kernel_has(sector, length / SECTOR, op == ABUSE_OP_READ ? ABUSE_MAP_READ : ABUSE_MAP_WRITE)) {
-		fd = kernel_open(kernel_map[sector].file);
-		ret = fd < 0 ? -EIO : kernel_transfer(fd, op, flags, kernel_map[sector].offset, length, data);
-		close(fd);
+		kernel_file = kernel_open(kernel_map[sector].file);
+		ret = kernel_file < 0 ? -EIO :
+		      kernel_transfer(kernel_file, op, flags, kernel_map[sector].offset, length, data);
 		__atomic_fetch_add(kernel_hits, 1, __ATOMIC_RELAXED);
 	}
-	close(lock);
+	kernel_let_go();
 	return ret;
 }
+
+#endif /* COW_LIBRARY */
 
 #endif

@@ -30,10 +30,8 @@
 
 #define SECTOR	512
 
-/* Without a kernel that maps, if the test brings its own. */
-#ifdef COW_LIBRARY
-#define COW_CTL	-1
-#else
+/* The control node; a test that brings the library has one of its own. */
+#ifndef COW_CTL
 #define COW_CTL	0
 #endif
 
@@ -128,12 +126,10 @@ static void cow_begin(const void *bytes, size_t size)
 	close(fd);
 }
 
-#ifndef COW_LIBRARY
 #ifndef cow_synced_range
 #define cow_synced_range(fd, offset, length)	fdatasync(fd)
 #endif
 #include "cow-kernel.h"
-#endif
 
 /* NULL: refused. */
 __attribute__((unused))

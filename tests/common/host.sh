@@ -16,6 +16,19 @@ in_guest() {
 		"${options[@]}" "$@"
 }
 
+# system_image REASON: $image is the system with the packages that this run is about. Skips where the modules come from the host,
+# which REASON says of them.
+system_image() {
+	local options i
+	eval "options=($GUEST_OPTIONS)"
+	[[ " ${options[*]} " != *" --modules "* ]] || skip "modules from the host $1"
+	image=''
+	for ((i = 0; i < ${#options[@]}; i++)); do
+		[ "${options[i]}" != --prepared ] || image=${options[i + 1]}
+	done
+	[ -n "$image" ] || image=$("$TESTS/vm/guest" prepare "$SUITE" "$TESTS/../build/deb/$SUITE"/*.deb)
+}
+
 # need_packages: skips where the run is about a module alone (check-kernel --bare).
 need_packages() { [[ $GUEST_OPTIONS = *--prepared* ]] || skip "no abusectl in the guest"; }
 

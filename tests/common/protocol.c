@@ -117,7 +117,7 @@ static int give_or_wait(struct abuse_server *srv, struct abuse_dispatch *out, un
 		n = give(srv, out, max, woken);
 		if (n)
 			return n;
-		n = abuse_fetch_wait(srv, NULL, spin_ns);
+		n = abuse_fetch_wait(srv, NULL, &spin_ns);
 		if (n)
 			return n;
 		woken = true;

@@ -11,6 +11,14 @@
 static struct device d;
 static unsigned int time_out;	/* seconds */
 
+/* The user's own, live. */
+static void set_timeout(int fd, int64_t ns)
+{
+	struct abuse_params p = { .size = sizeof(p), .timeout = ns };
+
+	need(!set_params(fd, &p), "a live change");
+}
+
 /* Fails it by one request that is held and never answered; when it was sent. */
 static double fail_it(int fd)
 {
@@ -86,6 +94,16 @@ int main(void)
 	is(poll(&poller, 1, 1000 * stretched(10)), 1, "poll says when to ask");
 	ok(io_fails_at_once(&d), "reads fail at once");
 	is(get_bio(fd, &bio), -ENOMSG, "GET_BIO");
+	ok(io_is_served(&d, fd), "a read is served");
+
+	/* The user's own time-out makes it no shorter. */
+	begun = fail_it(fd);
+	set_timeout(fd, MSEC);
+	is(poll(&poller, 1, 1000 * stretched(10)), 1, "poll says when to ask");
+	ok(now() - begun >= 2 * time_out - 0.2, "which is a user_timeout later (%.2f s)",
+	   now() - begun);
+	set_timeout(fd, time_out * SEC);
+	is(fetch(fd, &q, 1, NULL, 0, NO_WAIT), 0, "a server asks");
 	ok(io_is_served(&d, fd), "a read is served");
 
 	/* A set-up is a new beginning. */

@@ -4,7 +4,9 @@
  * A user's device that always has something unanswered and completes, in one user_timeout,
  * less than user_floor bytes and less than user_floor_requests requests fails, though each
  * request is answered in time; one that reaches either, or is idle now and then, does not.
+ * It is not idle while the next request waits for the tag of the one that was answered late.
  */
+/* timeout: 90 */
 #include "patience.h"
 
 static struct device d;
@@ -151,10 +153,10 @@ int main(void)
 	late_end();
 	ok(attribute_number(&d, "errors") > 0, "with errors");
 
-	/* Idle between two requests. */
+	/* Idle between two requests, for longer than the gap that a late answer allows. */
 	late_start(fd);
 	a = b = (struct load){ };
-	c = (struct load){ .length = 4096, .at = SLOW, .pause_ms = 100 };
+	c = (struct load){ .length = 4096, .at = SLOW, .pause_ms = 60 * time_out };
 	load_start(&c);
 	ok(!any_fails_within(4.0 * time_out), "idle now and then it does not");
 	ok(!load_end(&c), "no read failed");
@@ -176,6 +178,20 @@ int main(void)
 	load_start(&c);
 	ok(!any_fails_within(3.0 * time_out), "with enough bytes it does not");
 	ok(!load_end(&c) & !overlap_end(), "no read failed");
+	late_end();
+	close(fd);
+
+	/* One at a time. */
+	d = users_device(1);
+	fd = server_open(&d);
+	late_start(fd);
+	a = (struct load){ .length = 4096, .at = SLOW };
+	b = c = (struct load){ };
+	start = now();
+	load_start(&a);
+	ok(any_fails_within(3.0 * time_out * stretched(1)), "with one tag it fails, too");
+	ok(now() - start >= time_out, "not before one time-out (%.2f s)", now() - start);
+	load_end(&a);
 	late_end();
 	close(fd);
 	return done();

@@ -4,39 +4,23 @@
  * The memory in which a descriptor notes results of GET_BIO, 8 bytes for each request of the device, is
  * charged to the memory cgroup of the process that called it.
  */
-#include "abuse.h"
+#include "cgroup.h"
 #include <sys/resource.h>
 
-#define GROUP		"/sys/fs/cgroup/abuse-memory"
 #define USER		4242
 #define DESCRIPTORS	900
 
 static struct device *d;
 
-static void group_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	need(fd >= 0 && write(fd, text, strlen(text)) > 0, "'%s' in %s", text, path);
-	close(fd);
-}
-
 /* Kernel memory of this process's cgroup, in KiB. */
 static long long charged(void)
 {
-	FILE *file = fopen(GROUP "/memory.current", "re");
+	FILE *file = fopen(CGROUP "/memory.current", "re");
 	long long bytes = -1;
 
 	need(file && fscanf(file, "%lld", &bytes) == 1, "memory.current");
 	fclose(file);
 	return bytes >> 10;
-}
-
-static int join(void)
-{
-	int fd = open(GROUP "/cgroup.procs", O_WRONLY);
-
-	return fd < 0 || write(fd, "0", 1) != 1;
 }
 
 static int user(void *arg)
@@ -71,25 +55,16 @@ static int user(void *arg)
 
 static int in_group(void *arg)
 {
-	return join() ? 255 : run_as_child(arg);
-}
-
-static void remove_group(void)
-{
-	if (getpid() == test_main_pid)
-		wait_for_within(10, !rmdir(GROUP) || errno == ENOENT);
+	cgroup_join();
+	return run_as_child(arg);
 }
 
 int main(void)
 {
 	test_begin();
-	if (shell("grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null"))
-		skip("no cgroup2 with the memory controller here");
+	cgroup_new();
 	d = memory_new(sizeof(*d));
 	node_for_all("/dev/abuse-control");
-	group_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	need(!mkdir(GROUP, 0755) || errno == EEXIST, "a cgroup");
-	atexit(remove_group);
 	is(child_wait(child_start(in_group, &(struct run_as){ USER, user, NULL })), 0,
 	   "an ordinary user with many descriptors");
 	return done();

@@ -48,11 +48,6 @@ static void file_answers(int op)
 	need(!reply(low, q.id, 0, bytes), "its answer");
 }
 
-static bool waits(pid_t pid)
-{
-	return !wait_for_within(1, waitpid(pid, NULL, WNOHANG | WNOWAIT) > 0);
-}
-
 static pid_t change(struct abuse_map_entry e)
 {
 	static struct mapper m;
@@ -89,12 +84,12 @@ static void a_change(void)
 	is(map_one(ctl, entry_clear(0, 16, MAP_ALL)), 0, "another range waits for nothing");
 	is(map_one(ctl, entry_clear(24, 1000, MAP_ALL)), 0, "nor does one behind");
 	pid = change(entry_clear(20, 1, MAP_W));
-	ok(waits(pid), "a change of that range waits");
+	ok(child_runs_on(pid), "a change of that range waits");
 	is(io_end(io_read(&upper, 1 * MIB - 4096, 0)), 0, "the device goes on");
 	kill(pid, SIGKILL);
 	is(child_wait(pid), 256 + SIGKILL, "it can be killed");
 	pid = change(entry_clear(20, 1, MAP_W));
-	ok(waits(pid), "the same call again waits, too");
+	ok(child_runs_on(pid), "the same call again waits, too");
 	file_answers(ABUSE_OP_WRITE);
 	is(child_wait(pid), 0, "until the request has ended");
 	is(io_end(io), 0, "the writer");
@@ -109,7 +104,7 @@ static void ranges_of_two_ages(void)
 	old = running(IO_READ, 0);
 	pid = change(entry_clear(0, 8, MAP_W));
 	need(wait_for(is_changed(8)), "the change");
-	ok(waits(pid), "a change waits for a read");
+	ok(child_runs_on(pid), "a change waits for a read");
 	young = running(IO_READ, 0);
 	file_answers(ABUSE_OP_READ);
 	is(child_wait(pid), 0, "but not for one that began afterwards");
@@ -153,9 +148,9 @@ static void the_end_of_a_set_up(void)
 	need(wait_for(attribute_number(&upper, "queued") == 1), "one that waits for a server");
 	mapper = change(entry_clear(0, 8, MAP_ALL));
 	need(wait_for(is_changed(8)), "the change");
-	ok(waits(mapper), "a change waits");
+	ok(child_runs_on(mapper), "a change waits");
 	pid = child_start(reset_upper, NULL);
-	ok(waits(pid), "RESET waits for what runs by the map");
+	ok(child_runs_on(pid), "RESET waits for what runs by the map");
 	is(io_end(queued), EIO, "it ends what is queued");
 	is(io_end(io_read(&upper, 0, 4096)), EIO, "what comes fails");
 	kill(pid, SIGKILL);

@@ -4,7 +4,8 @@
  * A FLUSH syncs the files that took WRITEs by the map, mapped still or not, and then goes to a
  * server, unless WRITE was mapped for the whole disk before it began to sync, and still is. The server
  * has its whole time-out for it. A write with FUA, and each on a device without a write cache, is durable
- * when it ends. After a sync has failed no FLUSH succeeds. The file is another of our disks, which counts.
+ * when it ends, and keeps no file open. After a sync has failed no FLUSH succeeds. The file is another of our
+ * disks, which counts.
  */
 /* timeout: 150 */
 #include "map.h"
@@ -119,6 +120,22 @@ static void durable_writes(void)
 /* A disk that completes a request when the test says so. */
 static struct device slow;
 static int slow_ctl;
+
+/* No FLUSH comes that would let the file go. */
+static void a_file_goes_without_a_flush(void)
+{
+	unsigned int fd = disk_open(&lower, O_RDWR), index, before;
+
+	set_up_anew(0);
+	before = attribute_number(&lower, "openers");
+	index = registered(ctl, fd);
+	is(map_bytes(ctl, index, 0, SIZE, MAP_RW), 0, "MAP on a device without a write cache");
+	is(write_page(0), 0, "a write");
+	is(map_one(ctl, entry_clear(0, SIZE / 512, MAP_RW)), 0, "the map goes");
+	need(!file_unregister(ctl, index), "UNREGISTER_FILE");
+	close(fd);
+	ok(wait_for(attribute_number(&lower, "openers") < before), "and the file with it");
+}
 
 static void slow_answers(unsigned int op)
 {
@@ -253,6 +270,7 @@ int main(void)
 	of_a_part();
 	of_all();
 	durable_writes();
+	a_file_goes_without_a_flush();
 	slow = device_new();
 	set_up(&slow, SIZE, ABUSE_F_WRITE_CACHE);
 	slow_ctl = server_open(&slow);

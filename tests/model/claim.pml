@@ -276,7 +276,7 @@ inline any_slot(s) {
 	fi
 }
 
-/* fetch_from() and check(), under the lock; holder can be read without it. */
+/* abuse_fetch_from_queue() and abuse_check_server(), under the lock; holder can be read without it. */
 inline fetch() {
 	any_slot(s);
 	atomic {
@@ -309,7 +309,7 @@ inline fetch() {
 	fi
 }
 
-/* answer_one(), copy_bit_by_bit(); also abuse_take_payload(), which always gives the request back. */
+/* abuse_answer_one_reply(), abuse_copy_payload_in_steps(); also abuse_take_payload(), which always gives the request back. */
 inline answer() {
 	if
 	:: true			/* the reply names what it fetched last */
@@ -367,7 +367,7 @@ inline answer() {
 	ok = 0; id = 0; known = 0
 }
 
-/* return_queue(): its process is gone, no call is under way. */
+/* abuse_return_held_of_queue(): its process is gone, no call is under way. */
 inline return_all() {
 	s = 0;
 	do
@@ -423,7 +423,7 @@ proctype legacy(byte me) {
 		:: true -> id = 0
 		fi;
 		do
-		:: /* claim_pending() */
+		:: /* abuse_claim_pending_slot() */
 			lock(QUEUE(s));
 			if
 			:: id && state[s] == ABUSE_PENDING && generation[s] == id ->
@@ -528,7 +528,7 @@ inline sweep_slot() {
 	od
 }
 
-/* sweep_queue() for each queue */
+/* abuse_sweep_queue() for each queue */
 inline sweep() {
 	s = 0;
 	do

@@ -100,7 +100,7 @@ inline wake_first(q) {
 /* The queue itself, then the others from 0 on. */
 #define IN_TURN(n, q)	((n == 0) * q + (n > 0 && n <= q) * (n - 1) + (n > q) * n)
 
-/* wake_exchange(), wake_sleeper(), wake_elsewhere() */
+/* abuse_wake_exchange(), abuse_wake_sleeper(), abuse_wake_elsewhere() */
 inline wake_exchange(q) {
 #ifdef SPIN
 	if
@@ -203,7 +203,7 @@ inline promote(q) {
 	od
 }
 
-/* promote_all() */
+/* abuse_limit_promote() */
 inline limit_promote() {
 	if
 	:: nr_backlog ->
@@ -216,7 +216,7 @@ inline limit_promote() {
 	fi
 }
 
-/* enqueue() and abuse_queue_backlog(); the caller holds the lock. */
+/* abuse_enqueue_request() and abuse_limit_arrive(); the caller holds the lock. */
 inline arrive(q) {
 	if
 	:: backlog[q]
@@ -271,7 +271,7 @@ inline limit_promote() {
 		:: atomic { nr_counted >= limit -> break }
 		:: atomic { nr_counted < limit -> skip }
 		fi;
-		/* abuse_limit_next() and the lock. A hint that was wrong changes nothing: one that is right. */
+		/* abuse_limit_after() and the lock. A hint that was wrong changes nothing: one that is right. */
 		if
 		:: atomic { !locked[0] && backlog[0] -> at = 0; locked[0] = 1; count_oldest(0) }
 #if NQ > 1
@@ -384,7 +384,7 @@ done:	skip
 
 /* ---- fetch.c and exchange.c ------------------------------------------------------------------------------------- */
 
-/* has_news() */
+/* abuse_has_news() */
 inline look() {
 #ifdef RESETS
 	if
@@ -401,7 +401,7 @@ inline look() {
 	target = 0
 }
 
-/* fetch_first(): of the first queue that has a request. failed: what check() says. */
+/* abuse_fetch_first(): of the first queue that has a request. failed: what abuse_check_server() says. */
 inline fetch() {
 	any_queue(at);
 	do
@@ -548,7 +548,7 @@ end_asleep:	!sleeping[me];
 	woken = 1
 }
 
-/* The process is gone: return_queue() and came_back(). */
+/* The process is gone: abuse_return_all(). */
 inline give_back() {
 	at = held[me];
 	if

@@ -122,7 +122,7 @@ inline hold() {
 	move_sure(r, ABUSE_PENDING, ABUSE_HELD)
 }
 
-/* fetch_from() */
+/* abuse_fetch_from_queue() */
 inline fetch() {
 	atomic {
 		!locked ->
@@ -204,7 +204,7 @@ inline fail_beyond() {
 	unlock()
 }
 
-/* take_back(): the caller has the lock. ok: it is pending, for the caller to put on the list. */
+/* abuse_requeue_held_slot(): the caller has the lock. ok: it is pending, for the caller to put on the list. */
 inline take_back(r) {
 	ok = 0;
 	if
@@ -260,7 +260,7 @@ inline came_back() {
 	fi
 }
 
-/* abuse_return_all() and return_queue(): slots are scanned in any order, so that what comes back is sorted. */
+/* abuse_return_all() and abuse_return_held_of_queue(): slots are scanned in any order, so that what comes back is sorted. */
 inline return_all() {
 	atomic {
 		!locked -> locked = 1;

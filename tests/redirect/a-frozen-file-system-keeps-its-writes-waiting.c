@@ -84,7 +84,7 @@ static void with(int flags)
 	   "another file's does not");
 	is(io_end(redirected(io_read(&upper, 8192, 4096), file)), 0, "nor does a read");
 	pid = child_start(reset_it, NULL);
-	ok(!wait_for_within(1, waitpid(pid, NULL, WNOHANG | WNOWAIT) > 0), "RESET waits");
+	ok(child_runs_on(pid), "RESET waits");
 	kill(pid, SIGKILL);
 	is(child_wait(pid), 256 + SIGKILL, "and can be killed");
 

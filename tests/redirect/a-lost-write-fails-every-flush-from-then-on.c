@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (C) 2026 the abuse authors */
 /*
- * Once write-back to a registered file has failed, no later FLUSH or FUA of the device
- * succeeds, whichever server, descriptor or file it goes to and whoever else was told of
- * the error, until the device is set up anew.
+ * Once write-back to a registered file has failed, no later FLUSH or redirected FUA of the
+ * device succeeds, whichever server, descriptor or file it goes to, also if a server answers
+ * it itself, and whoever else was told of the error, until the device is set up anew.
  */
 #include "redirect.h"
 
@@ -61,6 +61,18 @@ static int flush(int server, int file)
 	return redirected(io_start(&upper, IO_FSYNC, 0, 0), server, file);
 }
 
+/* The server says itself that it has flushed. */
+static int flush_answered(int server)
+{
+	struct io *io = io_start(&upper, IO_FSYNC, 0, 0);
+	struct abuse_request q;
+
+	while (!io->done)
+		if (fetch(server, &q, 1, NULL, 0, SEC / 20) == 1)
+			need(reply(server, q.id, 0, NULL) == 0, "an answer");
+	return io_end(io);
+}
+
 static int write_page(int file, uint64_t offset)
 {
 	return redirected(io_write(&upper, offset, 4096, 1), ctl, file);
@@ -89,11 +101,13 @@ static void a_flush_that_failed(void)
 
 	is(write_page(file, 0), 0, "a write");
 	is(flush(ctl, file), 0, "a flush");
+	is(flush_answered(ctl), 0, "one that the server answers");
 	is(write_page(file, 0), 0, "a write that is lost later");
 	outcome = EIO;
 	is(flush(ctl, file), EIO, "the flush that loses it");
 	outcome = 0;
 	is(flush(ctl, file), EIO, "the next flush");
+	is(flush_answered(ctl), EIO, "one that the server answers");
 	is(write_page(file, 4096), 0, "a write without FUA");
 	is(write_fua(file, 8192), EIO, "a write with FUA");
 	is(flush(ctl, registered(ctl, open_lower())), EIO, "a flush to the same file, opened again");

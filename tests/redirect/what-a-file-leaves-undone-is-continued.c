@@ -7,19 +7,16 @@
  */
 /* timeout: 120 */
 #include "redirect.h"
-
-#include <linux/fuse.h>
+#include "fuse.h"
 
 #define SIZE	(1 * MIB)
 #define END	(SIZE - 64 * KIB)	/* the file says that it goes on to SIZE */
-#define LARGEST	(128 * KIB)		/* that one call to it moves */
 #define FOLDER	"/tmp/short"
 
 static struct device d;
 
 /* ---- a file system with one file, which never does all ----------------------------- */
 
-static int fuse;
 static unsigned char *store;
 static uint64_t unit;			/* moved are multiples of it */
 static _Atomic unsigned int nr_short;
@@ -36,30 +33,9 @@ static size_t part_of(uint64_t offset, size_t size)
 	return unit * (1 + offset / unit * 7919 % (units - 1));
 }
 
-static void answer(const struct fuse_in_header *in, int error, const void *data, size_t size)
-{
-	struct fuse_out_header out = {
-		.len = sizeof(out) + size, .error = -error, .unique = in->unique,
-	};
-	struct iovec { const void *base; size_t length; } iov[2] = {
-		{ &out, sizeof(out) }, { data, size },
-	};
-
-	need(syscall(SYS_writev, fuse, iov, size ? 2 : 1) > 0 || errno == ENOENT,
-	     "an answer to FUSE");
-}
-
-static struct fuse_attr attr_of(uint64_t node)
-{
-	return (struct fuse_attr) {
-		.ino = node, .size = node == 1 ? 0 : SIZE, .nlink = 1, .blksize = 512,
-		.mode = node == 1 ? S_IFDIR | 0700 : S_IFREG | 0600,
-	};
-}
-
 static void answer_read(const struct fuse_in_header *in, const struct fuse_read_in *asked)
 {
-	answer(in, 0, store + asked->offset, part_of(asked->offset, asked->size));
+	fuse_answer(in, 0, store + asked->offset, part_of(asked->offset, asked->size));
 }
 
 static void answer_write(const struct fuse_in_header *in, const struct fuse_write_in *asked)
@@ -67,76 +43,20 @@ static void answer_write(const struct fuse_in_header *in, const struct fuse_writ
 	struct fuse_write_out out = { .size = part_of(asked->offset, asked->size) };
 
 	memcpy(store + asked->offset, asked + 1, out.size);
-	answer(in, 0, &out, sizeof(out));
-}
-
-static void answer_any(const struct fuse_in_header *in)
-{
-	struct fuse_init_out init = {
-		.major = FUSE_KERNEL_VERSION, .minor = 31, .flags = FUSE_ASYNC_DIO,
-		.max_background = 16, .max_write = LARGEST, .time_gran = 1,
-	};
-	struct fuse_entry_out entry = { .nodeid = 2, .entry_valid = 1000, .attr = attr_of(2) };
-	struct fuse_attr_out attr = { .attr_valid = 1000, .attr = attr_of(in->nodeid) };
-	struct fuse_open_out open = { .open_flags = FOPEN_DIRECT_IO };
-
-	switch (in->opcode) {
-	case FUSE_INIT:
-		return answer(in, 0, &init, sizeof(init));
-	case FUSE_LOOKUP:
-		return answer(in, 0, &entry, sizeof(entry));
-	case FUSE_GETATTR:
-		return answer(in, 0, &attr, sizeof(attr));
-	case FUSE_OPEN:
-		return answer(in, 0, &open, sizeof(open));
-	case FUSE_READ:
-		return answer_read(in, (const void *)(in + 1));
-	case FUSE_WRITE:
-		return answer_write(in, (const void *)(in + 1));
-	case FUSE_FORGET:
-	case FUSE_BATCH_FORGET:
-	case FUSE_INTERRUPT:
-		return;
-	default:
-		return answer(in, ENOSYS, NULL, 0);
-	}
-}
-
-/* Until the file system is gone. */
-static void *fuse_main(void *unused)
-{
-	struct fuse_in_header *in = memory_new(2 * LARGEST);
-
-	(void)unused;
-	for (;;) {
-		ssize_t n = read(fuse, in, 2 * LARGEST);
-
-		if (n > 0)
-			answer_any(in);
-		else if (errno != EINTR && errno != ENOENT && errno != EAGAIN)
-			return NULL;
-	}
-}
-
-static void unmount(void)
-{
-	umount2(FOLDER, MNT_DETACH);
-	rmdir(FOLDER);
+	fuse_answer(in, 0, &out, sizeof(out));
 }
 
 static void mount_it(void)
 {
-	char options[80];
 	pthread_t thread;
 
-	fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (fuse < 0)
-		skip("no FUSE in this kernel");
 	store = memory_new(SIZE);
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40700,user_id=0,group_id=0", fuse);
-	mkdir(FOLDER, 0700);
-	atexit(unmount);
-	need(!mount("short", FOLDER, "fuse", MS_NOSUID | MS_NODEV, options), "a mounted file system");
+	fuse = (struct fuse) {
+		.folder = FOLDER, .size = SIZE, .mode = 0600, .open_flags = FOPEN_DIRECT_IO,
+		.read = answer_read, .write = answer_write,
+	};
+	if (!fuse_mount(""))
+		skip("no FUSE in this kernel");
 	need(!pthread_create(&thread, NULL, fuse_main, NULL), "a thread");
 	pthread_detach(thread);
 }

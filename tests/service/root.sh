@@ -4,14 +4,7 @@
 # Shared by the tests that boot from a root file system on an abuse disk: a copy of the system on a second disk, whose
 # server is started by the initial ramdisk. The array packages names what the system needs besides. Sourced, never run.
 
-image=''
-# shellcheck disable=SC2154
-eval "options=($GUEST_OPTIONS)"
-[[ " ${options[*]} " != *" --modules "* ]] || skip "modules from the host are not in the ramdisk"
-for ((i = 0; i < ${#options[@]}; i++)); do
-	[ "${options[i]}" != --prepared ] || image=${options[i + 1]}
-done
-[ -n "$image" ] || image=$("$TESTS/vm/guest" prepare "$SUITE" "$TESTS/../build/deb/$SUITE"/*.deb)
+system_image "are not in the ramdisk"
 # shellcheck disable=SC2154
 [ ${#packages[@]} = 0 ] || image=$("$TESTS/vm/guest" prepare "$SUITE" --image "$image" "${packages[@]}")
 kernel=$("$TESTS/vm/guest" path "$SUITE")
