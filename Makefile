@@ -29,10 +29,10 @@ help:					## list these targets
 demo:					## the whole story in a throwaway guest (SUITE=trixie)
 	@tests/demo/demo $(or $(SUITE),trixie)
 
-check:					## nearly all tests, in guests of trixie, and a smoke test on the other suites; about an hour
+check:					## most tests, in guests of trixie, and a smoke test on three other suites (not the long ones that tests/check lists)
 	@tests/check most
 
-check-all:				## that, README.md's session, dracut, other tools, arm64, maps and redirects on each suite, the packages' life on two more: hours
+check-all:				## that, the long tests, README.md's session, dracut, other tools, arm64, maps and redirects on each suite, the packages' life on two more: hours
 	@tests/check all
 
 check-quick:				## unit tests, command line and lint: no guest, no root; under 3 minutes
@@ -49,7 +49,7 @@ check-field:				## what other tools say of a loop disk and of ours
 fuzz:					## processes of three users against the module (RUNS=, SECONDS_EACH=, WITH=kasan|kcsan|none)
 	@tests/campaign/run fuzz
 
-fuzz-coverage:				## which of the module's basic blocks the fuzzer and the tests in tests/uapi reach (ROOMS=)
+fuzz-coverage:				## which of the module's basic blocks the fuzzer and the module's tests reach (ROOMS=), and seeds for the fuzzer
 	@tests/campaign/run coverage
 
 crash-campaign:				## databases on disks whose servers fail, and whose guest loses its power (RUNS=, KILLS=, CUTS=)
@@ -65,7 +65,7 @@ seeds:					## servers, kills and power cuts simulated from seeds (RUNS=, SEEDS=)
 campaign-total:				## what the campaigns have done so far
 	@tests/campaign/run total
 
-bench:					## abuse against ublk, nbd, loop: instructions and I/Os; 40 minutes (BENCH_QUICK=1: 5); BENCH_SUITE=trixie-backports: on 7.3
+bench:					## abuse against ublk, nbd, loop: instructions and I/Os; over an hour (BENCH_QUICK=1: 5 minutes); BENCH_SUITE=trixie-backports: on 7.3
 	@tests/bench/run
 
 bench-here:				## the same on this machine, its kernel and processors; needs the module, root, and nobody else's abuse, nbd or ublk disk
@@ -74,11 +74,11 @@ bench-here:				## the same on this machine, its kernel and processors; needs the
 bench-compare:				## what changed between the last two runs of make bench
 	@tests/bench/compare
 
-check-build:				## build the module for every supported kernel with gcc and clang
+check-build:				## build the module for every headers package of each suite with gcc and clang (FLAVOURS=REGEX of them)
 	@tests/lint/check-build
 
 lint:					## all static checks, of the packages too
-	@tests/run lint
+	@LONG_LINT=1 tests/run lint
 
 dist:					## the upstream archive, the same bit by bit wherever it is made, in build/dist/
 	@mkdir -p build/dist && debian/dist build/dist
