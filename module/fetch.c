@@ -305,8 +305,8 @@ static bool abuse_spin_finds(const struct abuse_server *srv,
  * Submitters wake nobody while spinning is set, so the server must check once more after
  * it was cleared: the caller does, or prepare_to_wait_exclusive().
  */
-static bool abuse_spin_for_requests(const struct abuse_server *srv, struct abuse_queue *home,
-		 u64 *spin_ns)
+static bool abuse_spin_for_requests(const struct abuse_server *srv,
+				    struct abuse_queue *home, u64 *spin_ns)
 {
 	unsigned int turn = 0;
 	u64 begin, spun;
