@@ -52,6 +52,27 @@
 #define BLK_MQ_F_NO_SCHED_BY_DEFAULT 0
 #endif
 
+/* On 32 bits the kernel's own forms assert, up to Linux 5.16 or so, that the processor moves so much at once. */
+#ifndef CONFIG_64BIT
+static inline s64 compat_atomic64_read_acquire(const atomic64_t *v)
+{
+	s64 value = atomic64_read(v);
+
+	smp_mb();
+	return value;
+}
+#undef atomic64_read_acquire
+#define atomic64_read_acquire compat_atomic64_read_acquire
+
+static inline void compat_atomic64_set_release(atomic64_t *v, s64 value)
+{
+	smp_mb();
+	atomic64_set(v, value);
+}
+#undef atomic64_set_release
+#define atomic64_set_release compat_atomic64_set_release
+#endif
+
 /* Newer kernels fill every variable on the stack with zeroes, unless told not to. */
 #ifndef __uninitialized
 #define __uninitialized
