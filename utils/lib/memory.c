@@ -87,6 +87,19 @@ static bool lock_own(const struct abuse_server *srv)
 	return true;
 }
 
+/* All there is, once: what the program has unlocked since, as the mapping of a sparse store, would be filled in. */
+static bool lock_all(const struct abuse_server *srv)
+{
+	static unsigned int locked;	/* generation + 1, 0: never */
+	unsigned int now = memory_generation() + 1;
+	bool is_again = LOAD(locked) == now;
+
+	if (!may_lock_all() || mlockall(is_again ? MCL_FUTURE : MCL_CURRENT | MCL_FUTURE))
+		return false;
+	SET(locked, now);
+	return !is_again || lock_own(srv);
+}
+
 void memory_hold(struct abuse_server *srv)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -95,7 +108,7 @@ void memory_hold(struct abuse_server *srv)
 	pthread_once(&once, watch_forks);
 	STORE(srv->generation, memory_generation());
 	if (!(srv->config.flags & ABUSE_SERVER_NO_LOCK)) {
-		if (may_lock_all() && !mlockall(MCL_CURRENT | MCL_FUTURE))
+		if (lock_all(srv))
 			holds |= ABUSE_IS_LOCKED | ABUSE_IS_OWN_LOCKED;
 		else if (lock_own(srv))
 			holds |= ABUSE_IS_OWN_LOCKED;

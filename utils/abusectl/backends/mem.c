@@ -312,20 +312,17 @@ static int mem_map(struct mem *mem)
 	return -ENOMEM;
 }
 
-/*
- * Locked memory is filled in, holes too: what is mapped between these calls is not, and
- * what was locked stays so.
- */
+/* Locked memory is filled in, holes too: not the object, and what is known of it where it is used. */
 static int mem_map_unlocked(struct mem *mem, bool is_locked)
 {
 	int ret;
 
-	if (is_locked && mlockall(MCL_CURRENT))
+	if (is_locked && mlockall(MCL_FUTURE | MCL_ONFAULT))
 		return -errno;
 	ret = mem_map(mem);
 	if (is_locked) {
 		if (!ret)
-			mlock2(mem->known, nr_pages(mem), MLOCK_ONFAULT);
+			munlock(mem->bytes, mem->reach);
 		mlockall(MCL_FUTURE);
 	}
 	return ret;

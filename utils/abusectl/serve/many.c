@@ -141,24 +141,17 @@ int many_start(struct many *many, unsigned int nr_threads)
 
 /* ---- disks ---- */
 
-/* One that could lock the memory of the process, now and to come, did it for all. */
-static uint32_t flags_of(const struct many *many)
-{
-	return many->is_locked ? ABUSE_SERVER_NO_LOCK : 0;
-}
-
 int many_add(struct many *many, struct many_disk *disk)
 {
 	struct serving *serving = &disk->plan.serving;
 	int ret;
 
-	ret = serving_open(serving, &serving->backend->ops, 1, flags_of(many), &disk->srv);
+	ret = serving_open(serving, &serving->backend->ops, 1, 0, &disk->srv);
 	if (ret < 0) {
 		abuse_server_free(disk->srv);
 		disk->srv = NULL;
 		return device_failed(serving->number, "prepare to serve", -ret);
 	}
-	many->is_locked |= !!(abuse_server_holds(disk->srv) & ABUSE_IS_LOCKED);
 	pthread_mutex_lock(&many->lock);
 	many->nr_serving++;
 	pthread_mutex_unlock(&many->lock);

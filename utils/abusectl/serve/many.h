@@ -29,7 +29,6 @@ struct many {
 	unsigned int nr_serving;	/* lock, as the next */
 	unsigned int nr_failed;
 	bool is_ready;			/* all that will be served is */
-	bool is_locked;			/* all memory of the process; only many_add() uses it */
 };
 
 #define MANY_ENDED	SIGUSR2		/* to the owner, who keeps it blocked, with all signals */
