@@ -240,6 +240,20 @@ static int fake_wait(struct abuse_exchange *call)
 	}
 }
 
+/* While it is up, 0 leaves a value as it is. */
+static void fake_set_params(const struct abuse_params *given)
+{
+	struct abuse_params *now = &fake.params;
+	bool is_up = now->state == ABUSE_S_UP;
+
+	fake.set_up++;
+	now->state = ABUSE_S_UP;
+	now->capacity = is_up && !given->capacity ? now->capacity : given->capacity;
+	now->features = is_up && !given->features ? now->features : given->features;
+	now->queue_limit = is_up && !given->queue_limit ? now->queue_limit : given->queue_limit;
+	now->timeout = is_up && !given->timeout ? now->timeout : given->timeout;
+}
+
 static int fake_call(unsigned long cmd, void *arg)
 {
 	struct abuse_params *params = arg;
@@ -251,10 +265,7 @@ static int fake_call(unsigned long cmd, void *arg)
 		*params = fake.params;
 		return 0;
 	case ABUSE_SET_PARAMS:
-		fake.set_up++;
-		fake.params.state = ABUSE_S_UP;
-		fake.params.capacity = params->capacity;
-		fake.params.features = params->features;
+		fake_set_params(params);
 		return 0;
 	case ABUSE_REGISTER_FILE:
 		if (!(fake.params.all_features & ABUSE_F_REDIRECT))

@@ -368,6 +368,14 @@ static void setting_up(void)
 	params.queue_limit = 1;
 	params.timeout = 1;
 	must(!abuse_server_open(&server, &config), "limits that may change may differ");
+	is(fake.set_up, 2, "then they change");
+	is(fake.params.queue_limit, 1, "queue_limit");
+	is(fake.params.timeout, 1, "timeout");
+	is(fake.params.flags, ABUSE_PARAMS_SEALED, "flags stay");
+	abuse_server_free(server);
+	params.timeout = 0;
+	must(!abuse_server_open(&server, &config), "once more");
+	is(fake.set_up, 2, "without a change");
 	abuse_server_free(server);
 }
 

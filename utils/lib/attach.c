@@ -131,7 +131,28 @@ static const char *difference(const struct abuse_params *wanted,
 	return NULL;
 }
 
-static int take_over(const struct abuse_server *srv)
+/* The limits may change while the device is up; a field of 0 stays as it is, but not flags. */
+static int change_limits(struct abuse_server *srv)
+{
+	const struct abuse_params *wanted = srv->config.params;
+	struct abuse_params *now = &srv->params, change = {
+		.flags = now->flags,
+		.seal_uid = now->seal_uid,
+		.queue_limit = wanted->queue_limit,
+		.timeout = wanted->timeout,
+	};
+	int ret;
+
+	if ((!wanted->queue_limit || wanted->queue_limit == now->queue_limit) &&
+	    (!wanted->timeout || wanted->timeout == now->timeout))
+		return 0;
+	ret = abuse_ctl_set_params_sized(srv->fd, &change, sizeof(change));
+	if (ret < 0)
+		return reason_of_error(ret, "cannot change timeout or queue_limit");
+	return abuse_ctl_get_params_sized(srv->fd, now, sizeof(*now));
+}
+
+static int take_over(struct abuse_server *srv)
 {
 	const char *field;
 
@@ -139,7 +160,7 @@ static int take_over(const struct abuse_server *srv)
 		return 0;
 	field = difference(srv->config.params, &srv->params);
 	if (!field)
-		return 0;
+		return change_limits(srv);
 	return reason_set(-EBUSY, "/dev/abuse%u is up and its %s is not what was asked for: reset it first, or ask for what it has",
 			  srv->params.number, field);
 }
