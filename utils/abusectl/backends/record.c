@@ -118,7 +118,7 @@ static int log_obtain(const struct target *target, const char *path, struct reco
 	if (ret == -ENOENT) {
 		ret = log_create(&record->log, path, target->size,
 				 target->params->logical_block_size ?: 512);
-		record->made = ret ? NULL : strdup(path);
+		record->made = ret ? NULL : realpath(path, NULL);	/* until a background process has moved */
 		return ret ? log_failed(path, -ret) : EXIT_OK;
 	}
 	if (ret)
@@ -146,7 +146,7 @@ static int record_open(struct target *target, const char *args, void **store)
 	if (!ret) {
 		ret = log_obtain(target, path, record);
 		if (ret)
-			inner->close(record->inner, true);
+			inner->close(record->inner, !target->is_up);
 	}
 	if (ret && target->made)
 		unlink(target->made);

@@ -393,7 +393,8 @@ static int attach(struct plan *plan)
 	ret = open_store(plan, &target);
 	if (ret)
 		return ret;
-	plan->made = target.made ? strdup(target.made) : NULL;
+	/* A process in the background is elsewhere when it forgets the file. */
+	plan->made = target.made ? realpath(target.made, NULL) : NULL;
 	if (!target.is_up)
 		ret = set_up(plan, &target, &now);
 	if (ret) {
