@@ -91,13 +91,24 @@ static int open_nameless(const char *path, char temporary[PATH_MAX])
 	return fd;
 }
 
+/* Not over another file. Some file systems, as NFS, rename only without such a flag, others have no links. */
+static int move(const char *temporary, const char *path)
+{
+	if (!renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE))
+		return 0;
+	if (errno != EINVAL || link(temporary, path))
+		return -1;
+	unlink(temporary);
+	return 0;
+}
+
 static int name(int fd, const char *temporary, const char *path)
 {
 	char proc[32];
 	int ret;
 
 	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	ret = *temporary ? renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) :
+	ret = *temporary ? move(temporary, path) :
 			   linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
 	if (!ret)
 		ret = store_file_sync_name(path);
