@@ -97,7 +97,7 @@ static void keep_servers(struct kept *kept, unsigned int number)
 {
 	int pids[MOST_SERVERS];
 	unsigned int nr = device_servers(number, pids, MOST_SERVERS);
-	int *all = reallocarray(kept->pids, kept->nr + nr, sizeof(*all));
+	int *all = nr ? reallocarray(kept->pids, kept->nr + nr, sizeof(*all)) : NULL;
 
 	if (!all)
 		return;
