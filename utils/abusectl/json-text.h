@@ -14,6 +14,8 @@
 
 #include <json-c/json.h>
 
+#define JSON_REPLACEMENT "\xef\xbf\xbd"	/* U+FFFD */
+
 /* The bytes of the UTF-8 character at the begin of @text, 0: there is none. */
 static inline unsigned int json_utf8_length(const unsigned char *text)
 {
@@ -37,7 +39,7 @@ static inline unsigned int json_utf8_length(const unsigned char *text)
 
 static inline json_object *json_text(const char *text)
 {
-	static const char replacement[] = "\xef\xbf\xbd";
+	static const char replacement[] = JSON_REPLACEMENT;
 	char *copy = malloc(strlen(text) * (sizeof(replacement) - 1) + 1), *to = copy;
 	json_object *object;
 

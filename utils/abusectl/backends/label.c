@@ -63,6 +63,9 @@ static void make(const char *name, const char *where, char label[ABUSE_STORE_LEN
 	tail = room - strlen("..") - 1 - HASH_TEXT;
 	if (len < tail)
 		tail = len;
+	/* Not from the middle of a character of UTF-8 */
+	while (tail && ((unsigned char)where[len - tail] & 0xc0) == 0x80)
+		tail--;
 	snprintf(label, ABUSE_STORE_LEN, "%s:..%s#%s", name, where + len - tail, hex);
 	for (i = 0; label[i]; i++)
 		if (iscntrl((unsigned char)label[i]))

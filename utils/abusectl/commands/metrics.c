@@ -6,6 +6,7 @@
  */
 #include "cmd.h"
 #include "complete.h"
+#include "json-text.h"
 #include "latency.h"
 #include "options.h"
 
@@ -75,17 +76,22 @@ static const struct metric {
 	  "Requests that returned to the queue from dead servers, since configuration" },
 };
 
-/* Backslash, quote and newline are escaped in a label. */
+/* Backslash, quote and newline are escaped in a label, which is UTF-8: a file with another byte is not read at all. */
 static void print_label(FILE *out, const char *name, const char *value)
 {
+	unsigned int length;
+
 	fprintf(out, "%s=\"", name);
-	for (; *value; value++) {
+	for (; *value; value += length ? length : 1) {
+		length = json_utf8_length((const unsigned char *)value);
 		if (*value == '\\' || *value == '"')
 			putc('\\', out);
 		if (*value == '\n')
 			fputs("\\n", out);
+		else if (length)
+			fwrite(value, 1, length, out);
 		else
-			putc(*value, out);
+			fputs(JSON_REPLACEMENT, out);
 	}
 	putc('"', out);
 }
