@@ -55,6 +55,17 @@ int device_open(const char *text, unsigned int *number)
 	return strcmp(text, "7") ? -1 : dup(0);
 }
 
+static unsigned int locked;
+
+/* A server that starts has it, too. */
+int device_lock(unsigned int number, int fd)
+{
+	(void)number;
+	(void)fd;
+	locked++;
+	return EXIT_OK;
+}
+
 int device_failed(unsigned int number, const char *operation, int err)
 {
 	return failed(device_name(number), "cannot %s: %d", operation, err);
@@ -124,6 +135,7 @@ int main(void)
 	refuses("1Q", "7: 1Q: SIZE is a number of bytes");
 	is(resize_to("8K"), EXIT_OK, "8K");
 	is(changes, 1, "one change");
+	is(locked, changes + 3, "under the lock of the node, as three refused ones");
 	is(wanted.capacity, 8192, "of the capacity, as it was given");
 	is(wanted.flags, ABUSE_PARAMS_READ_ONLY, "the flags stay");
 	has.state = ABUSE_S_EMPTY;

@@ -166,8 +166,15 @@ int device_add_open(struct abuse_add *add)
 	unsigned int number;
 	char text[16];
 
-	if (fd >= 0)
-		return fd;
+	snprintf(text, sizeof(text), "%u", add->number);
+	if (fd >= 0) {
+		/* The lock that servers take while they start is the node's, if there is one. */
+		ret = abuse_dev_open(text);
+		if (ret < 0)
+			return fd;
+		close(fd);
+		return ret;
+	}
 	if (fd != -EOPNOTSUPP) {
 		add_failed(add, -fd);
 		return -1;

@@ -169,7 +169,10 @@ static int run(int argc, char **argv)
 	fd = device_open(argv[0], &number);
 	if (fd < 0)
 		return EXIT_FAILED;
-	status = resize(fd, number, size, is_forced, is_dry);
+	/* A server that starts tries the file beyond the end that it had: not when a larger disk has bytes there. */
+	status = is_dry ? EXIT_OK : device_lock(number, fd);
+	if (!status)
+		status = resize(fd, number, size, is_forced, is_dry);
 	close(fd);
 	return status;
 }

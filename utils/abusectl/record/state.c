@@ -118,23 +118,26 @@ static int do_perhaps(const struct state *state, int fd, const struct event *eve
 
 /* ---- states ---- */
 
-/* Copies what is no hole; at once if the file system shares blocks. */
+/* Copies what is no hole, of a block device all; at once if the file system shares blocks. */
 static int copy_file(int from, int to, uint64_t size)
 {
 	off_t data = 0, hole;
+	struct stat st;
 	int ret = 0;
 
 	if (!ioctl(to, FICLONE, from))
 		return 0;
 	if (ftruncate(to, 0) || ftruncate(to, (off_t)size))
 		return -errno;
+	if (!fstat(from, &st) && S_ISBLK(st.st_mode))
+		return copy_bytes(from, 0, to, 0, size);
 	while (!ret && (data = lseek(from, data, SEEK_DATA)) >= 0) {
 		hole = lseek(from, data, SEEK_HOLE);
 		ret = copy_bytes(from, (uint64_t)data, to, (uint64_t)data,
 				 (uint64_t)(hole - data));
 		data = hole;
 	}
-	return ret;
+	return ret || errno == ENXIO ? ret : -errno;
 }
 
 static int copy_base(const struct state *state, const char *base)
