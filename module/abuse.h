@@ -38,9 +38,9 @@
  * but the result of the file's I/O: RESET and REMOVE wait for that, killably.
  *
  * A READ that is completed in place has no state: its slot stays free. Submitters look a
- * request up in the map, copy in place and move it to redirected in one section (SRCU).
- * A change of the map, of the state or of the capacity waits for the sections that began
- * before: then each request of the former map has ended or is redirected. MAP waits
+ * request up in the map, copy in place and move it to redirected, or else queue it for servers, in
+ * one section (SRCU). A change of the map, of the state or of the capacity waits for the sections that
+ * began before: then each request of the former map has ended, is redirected or is queued. MAP waits
  * for these, without a lock. A FLUSH is redirected until the files of the map are synced,
  * and then pending, unless WRITE is mapped for the whole disk.
  *
@@ -735,6 +735,7 @@ void abuse_map_clear(struct abuse_mapping *map, u64 sector, u64 end, u32 rights,
 int abuse_spares_alloc(struct abuse_spares *spares, unsigned int n);
 void abuse_spares_free(struct abuse_spares *spares);
 int abuse_map_start(struct abuse_device *dev);
+void abuse_map_open(struct abuse_device *dev);
 void abuse_map_commit(struct abuse_device *dev, struct abuse_spares *spares);
 void abuse_map_expect_change(struct abuse_device *dev);
 void abuse_map_resize(struct abuse_device *dev, u64 capacity);

@@ -46,7 +46,8 @@ static int abuse_file_check(const struct abuse_device *dev, struct file *file)
 	if (((file->f_mode & FMODE_READ) && !file->f_op->read_iter) ||
 	    ((file->f_mode & FMODE_WRITE) && !file->f_op->write_iter))
 		return -EINVAL;
-	if (S_ISREG(inode->i_mode) && IS_SWAPFILE(inode))
+	/* Of a block device the inode of its own file system says so. */
+	if (IS_SWAPFILE(inode) || IS_SWAPFILE(file->f_mapping->host))
 		return -ETXTBSY;
 	/* Redirected requests cannot time out, so a user could block others for ever. */
 	if (abuse_device_is_users(dev) && !capable(CAP_SYS_ADMIN))
@@ -331,17 +332,20 @@ long abuse_register_file(struct abuse_server *srv, void __user *arg)
 	target = abuse_target_alloc(srv->dev, file.fd);
 	if (IS_ERR(target))
 		return PTR_ERR(target);
+	kref_get(&target->ref);
 	err = xa_alloc(&srv->targets, &index, target,
 		       XA_LIMIT(0, ABUSE_MAX_FILES - 1), GFP_KERNEL_ACCOUNT);
 	if (err) {
 		abuse_target_unregister(target);
-		return err == -EBUSY ? -EMFILE : err;
+		err = err == -EBUSY ? -EMFILE : err;
+	} else if (put_user(index, &to->index)) {
+		/* Meanwhile somebody else may have unregistered it, and the index may be another file's. */
+		if (xa_cmpxchg(&srv->targets, index, target, NULL, 0) == target)
+			abuse_target_unregister(target);
+		err = -EFAULT;
 	}
-	if (put_user(index, &to->index)) {
-		abuse_unregister_file(srv, index);
-		return -EFAULT;
-	}
-	return 0;
+	abuse_target_release(target);
+	return err;
 }
 
 long abuse_unregister_file(struct abuse_server *srv, unsigned long index)

@@ -93,7 +93,7 @@ static int abuse_latency_watch(struct abuse_device *dev)
 	if (!dev->latency) {
 		latency = alloc_percpu_gfp(struct abuse_latency, GFP_KERNEL_ACCOUNT);
 		if (latency)
-			WRITE_ONCE(dev->latency, latency);
+			smp_store_release(&dev->latency, latency);	/* after the zeroes in it */
 		else
 			err = -ENOMEM;
 	}

@@ -264,6 +264,7 @@ void abuse_map_set(struct abuse_mapping *map, const struct abuse_map_entry *entr
 		if (reach == end)
 			abuse_extent_merge_around(map, extent, spares);
 		abuse_map_change_end(map);
+		cond_resched();
 	}
 }
 
@@ -343,7 +344,10 @@ int abuse_spares_alloc(struct abuse_spares *spares, unsigned int n)
 	return 0;
 }
 
-/* No submitter that began before this searches the tree or reads a file any more. */
+/*
+ * No submitter that began before this searches the tree or reads a file any more, or has found no
+ * range and has yet to queue its request for servers.
+ */
 static void abuse_map_settle(void)
 {
 	synchronize_srcu_expedited(&abuse_map_srcu);
@@ -386,6 +390,17 @@ int abuse_map_start(struct abuse_device *dev)
 	INIT_LIST_HEAD(&map->files);
 	smp_store_release(&dev->map, map);
 	return 0;
+}
+
+/*
+ * The first MAP of a set-up: submitters see the map complete. Those that saw none, all of which are within an
+ * RCU section of the block layer, have queued their requests for servers when this returns.
+ */
+void abuse_map_open(struct abuse_device *dev)
+{
+	lockdep_assert_held(&dev->control);
+	smp_store_release(&dev->has_map, true);
+	synchronize_rcu_expedited();
 }
 
 /* Whether the kernel serves all WRITEs of the disk. */

@@ -204,6 +204,20 @@ static bool abuse_map_only_clears(const struct abuse_map_work *work)
 	return true;
 }
 
+/* Whether WRITEs that the kernel serves now may have to go to servers. */
+static bool abuse_map_ends_writes(const struct abuse_map_work *work)
+{
+	const struct abuse_map_entry *entry;
+	unsigned int i;
+
+	for (i = 0; i < work->n; i++) {
+		entry = &work->entries[i].entry;
+		if (!work->entries[i].target == !!(entry->rights & ABUSE_MAP_WRITE))
+			return true;
+	}
+	return false;
+}
+
 /* Under dev->control. Requests that began before *seq began under the former ranges. */
 static int abuse_map_change(struct abuse_map_work *work, u32 *seq)
 {
@@ -224,9 +238,10 @@ static int abuse_map_change(struct abuse_map_work *work, u32 *seq)
 		return err;
 	err = abuse_map_add_files(work);
 	if (!err) {
-		/* Submitters see the map complete. */
-		smp_store_release(&dev->has_map, true);
-		abuse_map_expect_change(dev);
+		if (!dev->has_map)
+			abuse_map_open(dev);
+		if (abuse_map_ends_writes(work))
+			abuse_map_expect_change(dev);
 		abuse_map_apply(work);
 	}
 	*seq = read_seqcount_begin(&dev->map->seq);

@@ -3,7 +3,7 @@
 /*
  * A request arrives on a device that has a map: it is served in place from the page cache,
  * or by a worker on the file of its range (redirect.c), or is left to submit.c, which queues it
- * for servers. Never sleeps.
+ * for servers. Never sleeps. The caller is in a section of abuse_map_srcu until the request is where it belongs.
  */
 #include "abuse.h"
 
@@ -104,11 +104,8 @@ bool abuse_map_submit(struct abuse_device *dev, struct abuse_queue *queue,
 	u32 copied = READ_ONCE(queue->copied);
 	struct abuse_map_run run = { .copied = copied };
 	bool taken;
-	int idx;
 
-	idx = srcu_read_lock(&abuse_map_srcu);
 	taken = abuse_map_take(dev, rq, &run);
-	srcu_read_unlock(&abuse_map_srcu, idx);
 	abuse_map_run_end(dev, queue, &run, false);
 	if (last)
 		run.copied = 0;
@@ -124,15 +121,12 @@ static void abuse_map_submit_run(struct abuse_device *dev, struct rq_list *list,
 	struct blk_mq_hw_ctx *hctx = rq_list_peek(list)->mq_hctx;
 	struct abuse_map_run run = { .copied = *copied };
 	struct request *rq;
-	int idx;
 
-	idx = srcu_read_lock(&abuse_map_srcu);
 	while ((rq = rq_list_peek(list)) && rq->mq_hctx == hctx) {
 		rq_list_pop(list);
 		if (!abuse_map_take(dev, rq, &run))
 			rq_list_add_tail(left, rq);
 	}
-	srcu_read_unlock(&abuse_map_srcu, idx);
 	*copied = run.copied;
 	abuse_map_run_end(dev, &dev->queues[hctx->queue_num], &run, true);
 }

@@ -13,19 +13,20 @@
 
 /* ---- a FLUSH of a device that has a map --------------------------------------------- */
 
+/* If the map becomes whole meanwhile, the server that made it so may be gone: all files are synced then. */
 static int abuse_redirect_flush(struct abuse_redirect *r)
 {
+	const struct abuse_mapping *map = r->dev->map;
 	int err;
 
-	r->is_whole = READ_ONCE(r->dev->map->is_whole);
-	err = abuse_map_files_sync(r->dev, r->is_whole);
+	do {
+		r->is_whole = READ_ONCE(map->is_whole);
+		err = abuse_map_files_sync(r->dev, r->is_whole);
+	} while (!err && !r->is_whole && READ_ONCE(map->is_whole));
 	return READ_ONCE(r->dev->sync_failed) ? -EIO : err;
 }
 
-/*
- * A FLUSH whose files were synced: whether servers have to be asked. The map may have become
- * whole, or may have ceased to be, since.
- */
+/* A FLUSH whose files were synced: whether servers have to be asked. The map may have ceased to be whole since. */
 static bool abuse_redirect_is_for_servers(const struct abuse_redirect *r)
 {
 	return !r->is_whole || !READ_ONCE(r->dev->map->is_whole);
@@ -170,6 +171,8 @@ int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 	/* The configuration cannot end while one of its requests is claimed. */
 	if (unlikely(READ_ONCE(target->epoch) != atomic64_read(&dev->epoch)))
 		abuse_target_begin(target);
+	/* Before a MAP takes it for the last request of the map that had this slot. */
+	WRITE_ONCE(dev->redirects[slot - dev->slots].mapped, false);
 	if (!abuse_slot_try(slot, reply->id, ABUSE_CLAIMED_HELD,
 			    ABUSE_REDIRECTED)) {
 		abuse_end_doomed(dev, slot);
@@ -177,7 +180,6 @@ int abuse_redirect(struct abuse_server *srv, struct abuse_slot *slot,
 	}
 	kref_get(&target->ref);
 	r = abuse_redirect_fill(dev, slot, target, reply->address);
-	WRITE_ONCE(r->mapped, false);
 	trace_abuse_redirected(dev, slot);
 	abuse_job_append(&tally->jobs, &r->job);
 	return 0;

@@ -235,10 +235,13 @@ static long abuse_server_call_and_close(struct abuse_server *srv, unsigned int c
 	return ret;
 }
 
-/* REGISTER_FILE: if it cannot tell its caller the index. */
+/*
+ * REGISTER_FILE: if it cannot tell its caller the index. Not MAP, which a server may call for a request that it holds: files
+ * that somebody else let go of may take long to close.
+ */
 static bool abuse_call_lets_go_of_files(unsigned int cmd)
 {
-	return cmd == ABUSE_RESET || cmd == ABUSE_MAP || cmd == ABUSE_UNREGISTER_FILE ||
+	return cmd == ABUSE_RESET || cmd == ABUSE_UNREGISTER_FILE ||
 	       cmd == ABUSE_REGISTER_FILE || cmd == ABUSE_SET_PARAMS || cmd == ABUSE_SET_STATUS;
 }
 

@@ -217,15 +217,30 @@ static blk_status_t abuse_submit_to_servers(struct abuse_device *dev,
 	return status;
 }
 
+/* A MAP that follows waits until the request is queued for servers, if it is for them. */
+static blk_status_t abuse_submit_by_map(struct abuse_device *dev,
+					struct abuse_queue *queue,
+					const struct blk_mq_queue_data *bd)
+{
+	int idx = srcu_read_lock(&abuse_map_srcu);
+	blk_status_t status = BLK_STS_OK;
+
+	if (!abuse_map_submit(dev, queue, bd->rq, bd->last))
+		status = abuse_submit_to_servers(dev, queue, bd->rq);
+	srcu_read_unlock(&abuse_map_srcu, idx);
+	return status;
+}
+
 static blk_status_t abuse_queue_rq(struct blk_mq_hw_ctx *hctx,
 				   const struct blk_mq_queue_data *bd)
 {
 	struct abuse_device *dev = hctx->queue->queuedata;
 	struct abuse_queue *queue = abuse_queue_of_request(dev, hctx);
-	blk_status_t status = BLK_STS_OK;
+	blk_status_t status;
 
-	if (!smp_load_acquire(&dev->has_map) ||
-	    !abuse_map_submit(dev, queue, bd->rq, bd->last))
+	if (smp_load_acquire(&dev->has_map))
+		status = abuse_submit_by_map(dev, queue, bd);
+	else
 		status = abuse_submit_to_servers(dev, queue, bd->rq);
 	if (bd->last)
 		abuse_submit_end(dev, queue);
@@ -253,17 +268,29 @@ static void abuse_queue_run(struct abuse_device *dev, struct rq_list *list,
 	abuse_watch(dev);
 }
 
+static void abuse_queue_list(struct abuse_device *dev, struct rq_list *list)
+{
+	struct rq_list refused = { };
+
+	while (rq_list_peek(list))
+		abuse_queue_run(dev, list, &refused);
+	*list = refused;
+}
+
 /* A plug; what stays on the list is refused one by one. */
 static ABUSE_QUEUE_RQS_FN(abuse_queue_rqs, list)
 {
 	struct abuse_device *dev = rq_list_peek(list)->q->queuedata;
-	struct rq_list refused = { };
+	int idx;
 
-	if (smp_load_acquire(&dev->has_map))
-		abuse_map_submit_list(dev, list);
-	while (rq_list_peek(list))
-		abuse_queue_run(dev, list, &refused);
-	*list = refused;
+	if (!smp_load_acquire(&dev->has_map)) {
+		abuse_queue_list(dev, list);
+		return;
+	}
+	idx = srcu_read_lock(&abuse_map_srcu);
+	abuse_map_submit_list(dev, list);
+	abuse_queue_list(dev, list);
+	srcu_read_unlock(&abuse_map_srcu, idx);
 }
 
 static void abuse_commit_rqs(struct blk_mq_hw_ctx *hctx)

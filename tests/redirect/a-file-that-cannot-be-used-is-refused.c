@@ -6,6 +6,7 @@
  */
 #include "redirect.h"
 
+#include <sys/swap.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -62,6 +63,29 @@ static void registration(void)
 	is(i, -1, "all go");
 	is(file_unregister(ctl, 0), -ENOENT, "and are gone");
 	close(fd);
+}
+
+/* A file on the root file system, and another disk. */
+static void swap_space(void)
+{
+	static char file[] = "/var/tmp/swap-space";
+	struct device below = device_new();
+	struct ram *ram;
+
+	set_up(&below, 16 * MIB, 0);
+	ram = ram_start(&below, memory_new(16 * MIB), 16 * MIB);
+	need(!shell("dd if=/dev/zero of=%s bs=1M count=16 status=none && chmod 600 %s && mkswap -q %s && mkswap -q %s",
+		    file, file, file, below.disk), "two that can be swap space");
+	if (swapon(below.disk, 0) && errno == ENOSYS) {
+		puts("# this kernel does not swap");
+	} else {
+		need(!swapon(file, 0), "swap space");
+		is(registered(file, O_RDWR), -ETXTBSY, "a file that is swap space");
+		is(registered(below.disk, O_RDWR), -ETXTBSY, "a disk that is");
+		is(swapoff(file) | swapoff(below.disk), 0, "swapoff");
+	}
+	unlink(file);
+	ram_stop(ram);
 }
 
 static void reply_as(uint64_t id, uint32_t result, uint32_t flags, int wanted,
@@ -146,6 +170,7 @@ int main(void)
 	is(get_params(ctl, &p), 0, "GET_PARAMS");
 	ok(p.all_features & ABUSE_F_REDIRECT, "says that replies may redirect");
 	registration();
+	swap_space();
 	replies();
 	close(ctl);
 	file_on_itself();

@@ -257,8 +257,9 @@ struct abuse_exchange {
  * UNREGISTER_FILE  the argument is the index. Requests redirected before go on.
  *                  ENOENT: no file has this index.
  *
- * UNREGISTER_FILE, MAP, RESET, REMOVE and a smaller size return when the files are closed that they
- * were the last to use, so that their file systems can be unmounted; SIGKILL ends this wait.
+ * UNREGISTER_FILE, RESET, REMOVE and a smaller size return when the files are closed that they were
+ * the last to use, so that their file systems can be unmounted; SIGKILL ends this wait. MAP does not wait
+ * for that: a server may call it for a request that it holds.
  *
  * A redirected request can be neither cancelled nor timed out, and the death of its server
  * does not matter. RESET and REMOVE wait for it. If RESET is killed meanwhile (EINTR), the
