@@ -10,12 +10,21 @@ check() {
 	modinfo -k "$kernel" abuse >/dev/null 2>&1 || return 1
 }
 
+# On a system whose store is on the network that is needed again, unless dracut's part for it is not installed.
 depends() {
 	echo rootfs-block shutdown
+	# shellcheck disable=SC2154
+	if grep -qE '(^| )abuse\.root=[^ ]*nbds?://' /proc/cmdline && compgen -G "$dracutbasedir/modules.d/[0-9]*network" >/dev/null; then
+		echo network
+	fi
 }
 
+# The file system of the store is on no device that dracut looks at.
 installkernel() {
+	local type
 	instmods abuse
+	type=$(findmnt -no FSTYPE /run/abuse/store) && hostonly='' instmods "$type"
+	return 0
 }
 
 install() {
