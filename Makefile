@@ -80,17 +80,20 @@ check-build:				## build the module for every headers package of each suite with
 lint:					## all static checks, of the packages too
 	@LONG_LINT=1 tests/run lint
 
-dist:					## the upstream archive, the same bit by bit wherever it is made, in build/dist/
+dist: debian/dist			## the upstream archive, the same bit by bit wherever it is made, in build/dist/
 	@mkdir -p build/dist && debian/dist build/dist
 
-deb:					## packages in build/deb/, or with SUITE=NAME for that suite in build/deb/NAME/
+deb: debian/build			## packages in build/deb/, or with SUITE=NAME for that suite in build/deb/NAME/
 	@debian/build $(SUITE)
 
-autopkgtest:				## debian/tests and the standard DKMS test on the packages built (SUITE=trixie)
+autopkgtest: debian/autopkgtest	## debian/tests and the standard DKMS test on the packages built (SUITE=trixie)
 	@debian/autopkgtest $(or $(SUITE),trixie)
 
-rpm:					## rpms, their source and a repository of both in build/rpm/
+rpm: debian/dist			## rpms, their source and a repository of both in build/rpm/
 	@rpm/build
+
+debian/%:
+	@echo "$@ is missing: the upstream archive has no debian/; use a checkout of git or the source package" >&2; exit 1
 
 shell: SUITE := $(or $(SUITE),trixie)
 shell: deb				## root shell in a guest of SUITE (trixie) with the packages installed
