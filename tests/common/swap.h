@@ -25,7 +25,7 @@ static inline void swap_begin(const struct device *d)
 {
 	swap_disk = d->disk;
 	atexit(swap_at_exit);
-	need(!shell("mkswap -q %s >/dev/null", d->disk) && !swapon(d->disk, 0), "swap space");
+	need(!shell("mkswap %s >/dev/null", d->disk) && !swapon(d->disk, 0), "swap space");
 }
 
 /* Anonymous memory with that pattern. */

@@ -74,7 +74,7 @@ static void swap_space(void)
 
 	set_up(&below, 16 * MIB, 0);
 	ram = ram_start(&below, memory_new(16 * MIB), 16 * MIB);
-	need(!shell("dd if=/dev/zero of=%s bs=1M count=16 status=none && chmod 600 %s && mkswap -q %s && mkswap -q %s",
+	need(!shell("dd if=/dev/zero of=%s bs=1M count=16 status=none && chmod 600 %s && mkswap %s >/dev/null && mkswap %s >/dev/null",
 		    file, file, file, below.disk), "two that can be swap space");
 	if (swapon(below.disk, 0) && errno == ENOSYS) {
 		puts("# this kernel does not swap");

@@ -228,7 +228,7 @@ static void mapped(void)
 static int remove_it(void *unused)
 {
 	(void)unused;
-	return -device_remove_once(dev.number);
+	return -device_remove(dev.number);
 }
 
 /* A server, and the index of its file. */

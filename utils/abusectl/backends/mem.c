@@ -275,11 +275,28 @@ static int mem_open(struct target *target, const char *args, void **store)
 	return EXIT_OK;
 }
 
-static void *map(size_t size, int protection, int flags, int fd)
+/*
+ * Not locked, though all that the process maps be: locked memory is filled in, holes too. What is not locked stays
+ * so when it grows. To unlock it at its full length took Linux 5.10 hours.
+ */
+static void *map(size_t size, int flags, int fd)
 {
-	void *at = mmap(NULL, size, protection, flags | MAP_NORESERVE, fd, 0);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *first = mmap(NULL, page, PROT_NONE, flags | MAP_NORESERVE, fd, 0), *all;
 
-	return at == MAP_FAILED ? NULL : at;
+	if (first == MAP_FAILED)
+		return NULL;
+	munlock(first, page);
+	all = mremap(first, page, size, MREMAP_MAYMOVE);
+	if (all == MAP_FAILED) {
+		munmap(first, page);
+		return NULL;
+	}
+	if (mprotect(all, size, PROT_READ | PROT_WRITE)) {
+		munmap(all, size);
+		return NULL;
+	}
+	return all;
 }
 
 static void mem_unmap(struct mem *mem)
@@ -296,7 +313,7 @@ static unsigned char *map_object(struct mem *mem, uint64_t reach)
 	mem->reach = reach;
 	if (reach > SIZE_MAX / 2)
 		return NULL;
-	return map(reach, PROT_READ | PROT_WRITE, MAP_SHARED, mem->store.fd);
+	return map(reach, MAP_SHARED, mem->store.fd);
 }
 
 static int mem_map(struct mem *mem)
@@ -304,28 +321,11 @@ static int mem_map(struct mem *mem)
 	mem->bytes = map_object(mem, mem->size < REACH / 2 ? REACH : 2 * mem->size);
 	if (!mem->bytes)
 		mem->bytes = map_object(mem, mem->size);
-	mem->known = map(nr_pages(mem), PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	mem->known = map(nr_pages(mem), MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	if (mem->bytes && mem->known)
 		return 0;
 	mem_unmap(mem);
 	return -ENOMEM;
-}
-
-/* Locked memory is filled in, holes too: not the object, and what is known of it where it is used. */
-static int mem_map_unlocked(struct mem *mem, bool is_locked)
-{
-	int ret;
-
-	if (is_locked && mlockall(MCL_FUTURE | MCL_ONFAULT))
-		return -errno;
-	ret = mem_map(mem);
-	if (is_locked) {
-		if (!ret)
-			munlock(mem->bytes, mem->reach);
-		mlockall(MCL_FUTURE);
-	}
-	return ret;
 }
 
 /* Data that must be durable cannot be stored this way. */
@@ -338,7 +338,10 @@ static int mem_direct(void *store, struct abuse_server *srv)
 		return ret;
 	if (!(params.all_features & ABUSE_F_STORE) || params.features & ABUSE_F_FUA)
 		return -EOPNOTSUPP;
-	return mem_map_unlocked(store, abuse_server_holds(srv) & ABUSE_IS_LOCKED);
+	ret = mem_map(store);
+	if (!ret && abuse_server_holds(srv) & ABUSE_IS_LOCKED)
+		mlock2(((struct mem *)store)->known, nr_pages(store), MLOCK_ONFAULT);
+	return ret;
 }
 
 /* READs alone: bytes that are written are stored here sooner than by a worker. */
