@@ -276,7 +276,7 @@ static int mem_open(struct target *target, const char *args, void **store)
 }
 
 /*
- * Not locked, though all that the process maps be: locked memory is filled in, holes too. What is not locked stays
+ * Not locked, though all that the process maps be: locked memory is filled in, holes too. A mapping that is not locked stays
  * so when it grows. To unlock it at its full length took Linux 5.10 hours.
  */
 static void *map(size_t size, int flags, int fd)
