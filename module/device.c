@@ -171,8 +171,8 @@ int abuse_device_end_all(struct abuse_device *dev)
 	abuse_map_close(dev);
 	abuse_wake_all(dev);
 	abuse_pollers_wake(dev, EPOLLHUP | EPOLLERR);
-	if (wait_event_killable(dev->doomed_wait, !atomic_read(&dev->nr_doomed)) ||
-	    wait_event_killable(dev->doomed_wait, !abuse_any_redirected(dev)))
+	wait_event(dev->doomed_wait, !atomic_read(&dev->nr_doomed));
+	if (wait_event_killable(dev->doomed_wait, !abuse_any_redirected(dev)))
 		return -EINTR;
 	abuse_map_files_forget(dev);
 	cancel_work_sync(&dev->ready_work);

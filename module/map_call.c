@@ -207,12 +207,13 @@ static bool abuse_map_only_clears(const struct abuse_map_work *work)
 /* Whether WRITEs that the kernel serves now may have to go to servers. */
 static bool abuse_map_ends_writes(const struct abuse_map_work *work)
 {
-	const struct abuse_map_entry *entry;
 	unsigned int i;
+	bool names, sets;
 
 	for (i = 0; i < work->n; i++) {
-		entry = &work->entries[i].entry;
-		if (!work->entries[i].target == !!(entry->rights & ABUSE_MAP_WRITE))
+		names = work->entries[i].entry.rights & ABUSE_MAP_WRITE;
+		sets = work->entries[i].target;
+		if (sets ? !names : names)
 			return true;
 	}
 	return false;
